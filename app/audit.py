@@ -1,0 +1,68 @@
+"""The audit: who did what to whom, written in the transaction that does it, never changed (P-06).
+
+Append-only by GRANT and by trigger. If the entry cannot be written, the deed does not happen.
+"""
+
+import json
+from typing import Final, Literal
+
+from sqlalchemy import CheckConstraint, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db import Base, Document, Id, Moment, Words, Write
+
+Actor = Literal["candidate", "officer", "command", "visitor"]
+
+
+class Entry(Base):
+    """One act."""
+
+    __tablename__ = "audit"
+    __table_args__ = (
+        CheckConstraint("actor IN ('candidate', 'officer', 'command', 'visitor')", name="actor"),
+        Index("ix_audit_candidate_id_at", "candidate_id", "at"),
+        Index("ix_audit_at", "at"),
+    )
+
+    id: Mapped[Id]
+    at: Mapped[Moment] = mapped_column(server_default=text("clock_timestamp()"))
+    actor: Mapped[Words]
+    officer_id: Mapped[int | None]
+    candidate_id: Mapped[int | None]
+    #: dotted, the noun first: "filing.confirmed", "password.wrong"
+    act: Mapped[Words]
+    ip: Mapped[str | None]
+    request_id: Mapped[str | None]
+    detail: Mapped[Document]
+
+
+_ENTRY: Final = """
+    INSERT INTO audit (at, actor, officer_id, candidate_id, act, ip, request_id, detail)
+    VALUES (clock_timestamp(), :actor, :officer_id, :candidate_id, :act, :ip, :request_id,
+            CAST(:detail AS jsonb))
+"""
+
+
+def entry(  # noqa: PLR0913 -- one column each
+    act: str,
+    *,
+    actor: Actor,
+    candidate_id: int | None = None,
+    officer_id: int | None = None,
+    ip: str | None = None,
+    request_id: str | None = None,
+    **detail: object,
+) -> Write:
+    """The write that records `act`. `detail` never holds a secret, nor what a list contains."""
+    return Write(
+        _ENTRY,
+        {
+            "actor": actor,
+            "officer_id": officer_id,
+            "candidate_id": candidate_id,
+            "act": act,
+            "ip": ip,
+            "request_id": request_id,
+            "detail": json.dumps(detail, ensure_ascii=False, default=str),
+        },
+    )

@@ -1,0 +1,182 @@
+"""Batches: what may be filed, by whom, and when.
+
+Whether a batch is open is a function of its row and the database's clock, spelled once (`state_of` and
+its SQL twin are tested against each other); there is no flag to forget. A window is half-open: the
+instant `opens_at` is inside, the instant `closes_at` is not.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any, Literal
+
+from sqlalchemy import CheckConstraint, Connection, ForeignKey, Integer, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from app.db import Base, Document, Id, Moment, Small, Words
+from app.errors import Closed, NotFound, NotYetOpen, Suspended
+from app.specs import BatchSpec
+
+State = Literal["not_yet_open", "open", "suspended", "closed"]
+
+
+class Batch(Base):
+    """One batch, or one supplementary round of it (`parent_id`)."""
+
+    __tablename__ = "batches"
+    __table_args__ = (
+        CheckConstraint("opens_at < closes_at", name="window"),
+        CheckConstraint("suspended_at IS NULL OR suspended_at >= opens_at", name="suspended"),
+    )
+
+    id: Mapped[Id]
+    year: Mapped[Small]
+    code: Mapped[Words] = mapped_column(unique=True)
+    name: Mapped[Words]
+    position: Mapped[Small]
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("batches.id"))
+    subject_classes: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    #: `app.columns.BatchSpec` as JSON
+    spec: Mapped[Document]
+    #: raised whenever `spec` or `catalogue_version` changes; names a cached reading of them
+    revision: Mapped[int] = mapped_column(Integer, server_default="1")
+    #: the catalogue's version this batch is pinned to
+    catalogue_version: Mapped[int] = mapped_column(Integer, server_default="0")
+    opens_at: Mapped[Moment]
+    closes_at: Mapped[Moment]
+    suspended_at: Mapped[Moment | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """When a batch may be filed in; enough to say yes or no at any instant."""
+
+    opens_at: datetime
+    closes_at: datetime
+    suspended_at: datetime | None
+
+    def state_at(self, moment: datetime) -> State:
+        """The batch's state at `moment`; half-open, so at `closes_at` it is closed."""
+        if moment < self.opens_at:
+            return "not_yet_open"
+        if moment >= self.closes_at:
+            return "closed"
+        if self.suspended_at is not None and moment >= self.suspended_at:
+            return "suspended"
+        return "open"
+
+    def require_open(self, moment: datetime, *, grace: timedelta = timedelta(0)) -> None:
+        """Raise `NotYetOpen`, `Suspended` or `Closed` unless a filing may be decided at `moment`.
+
+        `grace` moves the end for a lock obtained late (O-04); what is shown to candidates has none.
+        """
+        state = Window(self.opens_at, self.closes_at + grace, self.suspended_at).state_at(moment)
+        if state == "not_yet_open":
+            raise NotYetOpen
+        if state == "suspended":
+            raise Suspended
+        if state == "closed":
+            raise Closed
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A batch as one request sees it."""
+
+    id: int
+    code: str
+    name: str
+    parent_id: int | None
+    spec: BatchSpec
+    revision: int
+    catalogue_version: int
+    window: Window
+    #: the database's clock when the row was read
+    now: datetime
+
+    @property
+    def state(self) -> State:
+        """The state when the row was read."""
+        return self.window.state_at(self.now)
+
+
+FIELDS = """
+    b.id AS batch_id, b.code AS batch_code, b.name AS batch_name, b.parent_id, b.spec, b.revision,
+    b.catalogue_version, b.opens_at, b.closes_at, b.suspended_at, b.subject_classes,
+    clock_timestamp() AS now
+"""
+
+
+@lru_cache(maxsize=256)
+def _spec(batch_id: int, revision: int, dumped: "Frozen") -> BatchSpec:
+    return BatchSpec.model_validate(dumped.value)
+
+
+class Frozen:
+    """Lets an unhashable value ride along as a cache's argument; two are equal whatever they hold."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Frozen)
+
+    def __hash__(self) -> int:
+        return 0
+
+
+def from_row(row: Mapping[str, Any]) -> Opened:
+    """Build an `Opened` from a row holding `FIELDS`. A spec is parsed once a revision and process."""
+    return Opened(
+        id=row["batch_id"],
+        code=row["batch_code"],
+        name=row["batch_name"],
+        parent_id=row["parent_id"],
+        spec=_spec(row["batch_id"], row["revision"], Frozen(row["spec"])),
+        revision=row["revision"],
+        catalogue_version=row["catalogue_version"],
+        window=Window(row["opens_at"], row["closes_at"], row["suspended_at"]),
+        now=row["now"],
+    )
+
+
+_OF_CLASS = text(
+    f"SELECT {FIELDS} FROM batches b WHERE :subject_class = ANY (b.subject_classes)"  # noqa: S608 -- constant
+    " ORDER BY b.opens_at, b.position, b.code"
+)
+_ONE = text(f"SELECT {FIELDS} FROM batches b WHERE b.code = :code")  # noqa: S608 -- constant
+
+
+def of_class(connection: Connection | Session, subject_class: str) -> list[Opened]:
+    """Every batch a subject class files in, in the order of the calendar."""
+    found = connection.execute(_OF_CLASS, {"subject_class": subject_class}).mappings()
+    return [from_row(dict(row)) for row in found]
+
+
+def one(connection: Connection | Session, code: str) -> Opened:
+    """The batch with this code; raises `NotFound`."""
+    row = connection.execute(_ONE, {"code": code}).mappings().first()
+    if row is None:
+        raise NotFound(f"no batch {code}")
+    return from_row(dict(row))
+
+
+_HOLD = text("SELECT closes_at FROM batches WHERE id = :batch FOR UPDATE")
+_EXTEND = text(
+    "UPDATE batches SET closes_at = :closes_at WHERE id = :batch"
+    " AND (clock_timestamp() < opens_at OR :closes_at > closes_at)"
+)
+
+
+def move_end(session: Session, batch_id: int, closes_at: datetime) -> bool:
+    """Move a batch's end; once it has opened only later (O-07). Returns whether it moved.
+
+    Waits for every filing that holds the batch, so each of them is decided wholly before or after.
+    """
+    session.execute(_HOLD, {"batch": batch_id})
+    moved = session.execute(_EXTEND, {"batch": batch_id, "closes_at": closes_at})
+    return bool(getattr(moved, "rowcount", 0))

@@ -1,0 +1,88 @@
+"""Candidates as the registration knows them: facts, never secrets.
+
+Identity number and phone are sealed (AES-256-GCM, bound to table, column and row), with a keyed blind
+index for the look-up (P-03). A candidate's number may change with the subject class; everything else
+refers to `id`.
+"""
+
+import hmac
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, Text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db import Base, Id, Octets, Words
+
+
+class Candidate(Base):
+    """One person registered for this year's exam."""
+
+    __tablename__ = "candidates"
+    __table_args__ = (
+        CheckConstraint("candidate_no ~ '^[0-9]{14}$'", name="candidate_no"),
+        CheckConstraint("sex IN ('1', '2')", name="sex"),
+        Index("ix_candidates_point_id_class_no", "point_id", "class_no"),
+    )
+
+    id: Mapped[Id]
+    #: 考生号: year, region, exam type, subject class, serial
+    candidate_no: Mapped[Words] = mapped_column(unique=True)
+    name: Mapped[Words]
+    sex: Mapped[Words]
+    birth_date: Mapped[date]
+    id_no_sealed: Mapped[Octets]
+    id_no_index: Mapped[Octets] = mapped_column(unique=True)
+    mobile_sealed: Mapped[bytes | None]
+    ethnicity: Mapped[Words]
+    subject_class: Mapped[Words]
+    first_subject: Mapped[str | None]
+    second_subjects: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    language: Mapped[Words]
+    point_id: Mapped[int] = mapped_column(ForeignKey("offices.id"))
+    class_no: Mapped[Words]
+    #: county (GB/T 2260) of the household registration
+    hukou_county: Mapped[Words]
+    score: Mapped[int | None] = mapped_column(SmallInteger)
+    #: granted by decisions of offices: "special_plan:NATIONAL", "check:政治考核", "exam:art_provincial"
+    qualifications: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    #: codes of the physical exam that advise or bar from majors (教学〔2003〕3号)
+    restrictions: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    admitted: Mapped[bool] = mapped_column(server_default="false")
+
+
+_NONCE: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Sealer:
+    """Seals single values of single rows. Moved to another row or column, a value no longer opens."""
+
+    keys: Mapping[int, bytes]
+    index_key: bytes
+
+    def seal(self, value: str, *, column: str, row: int) -> bytes:
+        """Encrypt `value` for one row of `candidates`: version (1 byte), nonce (12), ciphertext and tag."""
+        version = max(self.keys)
+        nonce = os.urandom(_NONCE)
+        sealed = AESGCM(self.keys[version]).encrypt(nonce, value.encode(), _place(column, row))
+        return bytes((version,)) + nonce + sealed
+
+    def open(self, sealed: bytes, *, column: str, row: int) -> str:
+        """Decrypt; raises `cryptography.exceptions.InvalidTag` when the value is not this row's."""
+        key = self.keys[sealed[0]]
+        nonce, rest = sealed[1 : 1 + _NONCE], sealed[1 + _NONCE :]
+        return AESGCM(key).decrypt(nonce, rest, _place(column, row)).decode()
+
+    def index(self, value: str) -> bytes:
+        """Keyed digest by which a value can be found, and found twice, without being read."""
+        return hmac.digest(self.index_key, value.encode(), "sha256")[:16]
+
+
+def _place(column: str, row: int) -> bytes:
+    return f"candidates|{column}|{row}".encode()

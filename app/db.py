@@ -1,0 +1,175 @@
+"""The database: typed columns, the one place where a transaction ends, and its clock.
+
+Reading happens outside a transaction (`Database.reading`), so that a page costs exactly as many round
+trips as it asks questions. A deed happens inside one (`Database.transaction`), and the writes of a deed
+travel together (`together`): each module contributes its own `Write`, one statement carries them all.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Annotated, Any, ClassVar, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    CursorResult,
+    Engine,
+    Identity,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Text,
+    TextClause,
+    create_engine,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
+
+from app.errors import Unavailable
+
+Id = Annotated[int, mapped_column(BigInteger, Identity(), primary_key=True)]
+Big = Annotated[int, mapped_column(BigInteger)]
+Small = Annotated[int, mapped_column(SmallInteger)]
+Words = Annotated[str, mapped_column(Text)]
+Octets = Annotated[bytes, mapped_column(LargeBinary)]
+Moment = Annotated[datetime, mapped_column(TIMESTAMP(timezone=True))]
+Document = Annotated[dict[str, Any], mapped_column(JSONB)]
+
+STATEMENT_TIMEOUT_MS: Final = 3_000
+LOCK_TIMEOUT_MS: Final = 2_000
+IDLE_TIMEOUT_MS: Final = 10_000
+POOL_WAIT_S: Final = 1.0
+
+
+class Base(DeclarativeBase):
+    """All tables; constraint names are spelled out so that migrations can name them."""
+
+    type_annotation_map: ClassVar[dict[Any, Any]] = {int: BigInteger, str: Text}
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One INSERT, UPDATE or DELETE with named parameters (`:name`), not yet executed."""
+
+    sql: str
+    params: Mapping[str, object]
+
+
+_PARAMETER = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)")
+
+
+@lru_cache(maxsize=256)
+def _joined(statements: tuple[str, ...]) -> TextClause:
+    parts = (f"w{at} AS ({_renamed(sql, at)})" for at, sql in enumerate(statements))
+    return text(f"WITH {', '.join(parts)} SELECT 1")  # noqa: S608 -- our own fragments, values are bound
+
+
+def _renamed(sql: str, at: int) -> str:
+    return _PARAMETER.sub(lambda found: f":w{at}_{found[1]}", sql)
+
+
+def together(session: Session, *writes: Write) -> None:
+    """Execute `writes` as one statement, so in one round trip.
+
+    They see one snapshot and must touch different rows. Foreign keys among them hold: PostgreSQL checks
+    them when the statement ends.
+    """
+    params = {f"w{at}_{name}": value for at, one in enumerate(writes) for name, value in one.params.items()}
+    session.execute(_joined(tuple(one.sql for one in writes)), params)
+
+
+def clock(session: Session | Connection) -> datetime:
+    """The database's own time: the only clock that decides anything (O-03)."""
+    moment: datetime = session.execute(text("SELECT clock_timestamp()")).scalar_one()
+    return moment
+
+
+class Database:
+    """One PostgreSQL, as one role sees it."""
+
+    def __init__(self, url: str, *, role: str | None = None, pool_size: int = 2) -> None:
+        """Connect lazily to `url`; `role` is taken on every connection (a member role of the login)."""
+        settings = {
+            "statement_timeout": STATEMENT_TIMEOUT_MS,
+            "lock_timeout": LOCK_TIMEOUT_MS,
+            "idle_in_transaction_session_timeout": IDLE_TIMEOUT_MS,
+            "TimeZone": "UTC",
+        }
+        if role:
+            settings["role"] = role
+        self.engine: Engine = create_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=POOL_WAIT_S,
+            pool_use_lifo=True,
+            hide_parameters=True,  # an error must never carry a code or a password into the log
+            connect_args={
+                "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
+                "connect_timeout": 3,
+            },
+        )
+        self._reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection for questions; each statement stands alone and sees what is committed."""
+        with _translated(), self._reading.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """One deed: committed when the block ends, undone when it raises.
+
+        Raises `Unavailable` when the database is away, too slow, or the commit's outcome is unknown. The
+        caller resolves an unknown outcome by reading the idempotency key, never by trying again (F-09).
+        """
+        with _translated(), Session(self.engine, autoflush=False) as session:
+            try:
+                yield session
+                session.commit()
+            except BaseException:
+                session.rollback()
+                raise
+
+    def dispose(self) -> None:
+        """Close every connection; for a process that has just been forked."""
+        self.engine.dispose()
+
+
+_AWAY = ("57P", "08", "53", "55P03", "57014", "40")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn trouble of the database into `Unavailable`; leave mistakes of ours as they are."""
+    try:
+        yield
+    except PoolTimeout as error:
+        raise Unavailable("no connection was free in time") from error
+    except DBAPIError as error:
+        state = getattr(error.orig, "sqlstate", None)
+        if isinstance(error, OperationalError) or (state or "").startswith(_AWAY):
+            raise Unavailable(f"the database did not answer ({state})") from error
+        raise
+
+
+def rows(result: CursorResult[Any]) -> list[dict[str, Any]]:
+    """All rows as plain mappings."""
+    return [dict(row) for row in result.mappings()]

@@ -1,0 +1,103 @@
+"""Drafts: what a candidate is still working on, kept by the server and in force for nothing (F-15).
+
+Each carries a version; saving over a version one has not seen is refused, so two windows never overwrite
+each other silently (F-06).
+"""
+
+import json
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, text
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from app import accounts, tallies
+from app.batches import Window
+from app.db import Base, Big, Document, Moment, Write, clock, together
+from app.errors import Closed, DraftMoved, NotFound
+
+
+class Draft(Base):
+    """One candidate's work on one batch."""
+
+    __tablename__ = "drafts"
+
+    candidate_id: Mapped[int] = mapped_column(ForeignKey("candidates.id"), primary_key=True)
+    batch_id: Mapped[int] = mapped_column(ForeignKey("batches.id"), primary_key=True)
+    #: drawn from a sequence, so that a version thrown away is never given again
+    version: Mapped[Big]
+    content: Mapped[Document]
+    updated_at: Mapped[Moment]
+
+
+_STANDS = text("""
+    SELECT coalesce(d.version, 0) AS version, nextval('draft_versions') AS next_version, a.candidate_id IS NOT NULL AS activated,
+           EXISTS (SELECT 1 FROM bindings bn WHERE bn.candidate_id = c.id) AS bound,
+           EXISTS (SELECT 1 FROM filings f WHERE f.candidate_id = c.id AND f.batch_id = b.id) AS filed,
+           c.point_id, b.opens_at, b.closes_at, b.suspended_at
+    FROM candidates c
+    JOIN batches b ON b.id = :batch AND c.subject_class = ANY (b.subject_classes)
+    LEFT JOIN accounts a ON a.candidate_id = c.id
+    LEFT JOIN drafts d ON d.candidate_id = c.id AND d.batch_id = b.id
+    WHERE c.id = :candidate
+""")
+
+
+def save(
+    session: Session, candidate_id: int, batch_id: int, content: dict[str, Any], seen_version: int
+) -> int:
+    """Keep `content` as the draft and return its new version.
+
+    Raises `DraftMoved` when another window saved after `seen_version` (0: there was none), `Closed` after
+    the batch's end, `NotFound` when the batch is not for this candidate. Before the opening drafts are welcome.
+    """
+    stands = _hold(session, candidate_id, batch_id)
+    if stands["version"] != seen_version:
+        raise DraftMoved(version=stands["version"])
+    writes = [
+        Write(
+            """
+            INSERT INTO drafts (candidate_id, batch_id, version, content, updated_at)
+            VALUES (:candidate, :batch, :version, CAST(:content AS jsonb), clock_timestamp())
+            ON CONFLICT (candidate_id, batch_id) DO UPDATE SET version = excluded.version,
+                content = excluded.content, updated_at = excluded.updated_at
+            """,
+            {
+                "candidate": candidate_id,
+                "batch": batch_id,
+                "version": stands["next_version"],
+                "content": json.dumps(content, ensure_ascii=False),
+            },
+        )
+    ]
+    if seen_version == 0 and stands["bound"] and not stands["filed"]:
+        writes.append(tallies.move(stands["point_id"], batch_id, "nothing_filed", "draft_only"))
+    together(session, *writes)
+    return int(stands["next_version"])
+
+
+def discard(session: Session, candidate_id: int, batch_id: int, seen_version: int) -> None:
+    """Throw the draft away; the standing filing, if any, is untouched. Raises as `save` does."""
+    stands = _hold(session, candidate_id, batch_id)
+    if stands["version"] != seen_version:
+        raise DraftMoved(version=stands["version"])
+    writes = [
+        Write(
+            "DELETE FROM drafts WHERE candidate_id = :candidate AND batch_id = :batch",
+            {"candidate": candidate_id, "batch": batch_id},
+        )
+    ]
+    if seen_version and stands["bound"] and not stands["filed"]:
+        writes.append(tallies.move(stands["point_id"], batch_id, "draft_only", "nothing_filed"))
+    together(session, *writes)
+
+
+def _hold(session: Session, candidate_id: int, batch_id: int) -> dict[str, Any]:
+    accounts.lock(session, candidate_id)
+    row = session.execute(_STANDS, {"candidate": candidate_id, "batch": batch_id}).mappings().first()
+    if row is None:
+        raise NotFound("no such batch for this candidate")
+    now: datetime = clock(session)
+    if Window(row["opens_at"], row["closes_at"], row["suspended_at"]).state_at(now) == "closed":
+        raise Closed
+    return dict(row)

@@ -1,0 +1,95 @@
+"""Pages anybody may open: the start page, help, the privacy notice, language and appearance."""
+
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from flask import Blueprint, Response, redirect, render_template, request, session, url_for
+from flask_login import current_user
+from sqlalchemy import text
+from werkzeug.wrappers import Response as BaseResponse
+
+from app.web.forms import single
+from app.web.guard import csrf, local_target
+from app.web.portal import reading, request_id, services
+
+pages = Blueprint("public", __name__)
+_log = logging.getLogger("zhiyuan.csp")
+LANGUAGES: Final = frozenset({"zh_Hans", "en"})
+APPEARANCES: Final = frozenset({"", "large-font", "high-contrast", "large-font high-contrast"})
+SECURITY_LIFE: Final = timedelta(days=300)
+
+
+@pages.get("/")
+def start() -> BaseResponse | str:
+    """The start page: what this is and the two ways in; a signed-in candidate goes straight to the batches."""
+    if current_user.is_authenticated:
+        return redirect(url_for("preferences.overview"), 303)
+    return render_template("public/start.html")
+
+
+@pages.get("/help")
+def help_page() -> str:
+    """What to do when something does not work."""
+    return render_template("public/help.html")
+
+
+@pages.get("/privacy")
+def privacy() -> str:
+    """What is kept about a candidate, why, how long, and who may read it (P-09)."""
+    return render_template("public/privacy.html")
+
+
+@pages.post("/language")
+def language() -> BaseResponse:
+    """Choose the language of the pages."""
+    chosen = single("language")
+    if chosen in LANGUAGES:
+        session["language"] = chosen
+    return redirect(local_target(single("next")) or url_for(".start"), 303)
+
+
+@pages.post("/appearance")
+def appearance() -> BaseResponse:
+    """Choose large type or high contrast."""
+    chosen = single("appearance")
+    if chosen in APPEARANCES:
+        session["appearance"] = chosen
+    return redirect(local_target(single("next")) or url_for(".start"), 303)
+
+
+@pages.get("/.well-known/security.txt")
+def security() -> Response:
+    """Where to report a weakness (RFC 9116)."""
+    expires = (datetime.now(UTC) + SECURITY_LIFE).replace(microsecond=0).isoformat()
+    host = services().settings.trusted_hosts[0]
+    body = (
+        f"Contact: {services().settings.site.security_contact}\n"
+        f"Expires: {expires}\n"
+        "Preferred-Languages: zh, en\n"
+        f"Canonical: https://{host}/.well-known/security.txt\n"
+    )
+    return Response(body, mimetype="text/plain")
+
+
+@pages.post("/csp-report")
+@csrf.exempt
+def csp_report() -> tuple[str, int]:
+    """Take note that a browser refused something our pages must not contain."""
+    report = request.get_data(cache=False, as_text=True)[:2000]
+    _log.warning("csp", extra={"report": report, "request_id": request_id()})
+    return "", 204
+
+
+@pages.get("/live")
+def live() -> tuple[str, int]:
+    """The process answers. The proxy shows this to nobody outside (X-13)."""
+    return "live\n", 200
+
+
+@pages.get("/ready")
+def ready() -> tuple[str, int]:
+    """The process can reach its database."""
+    with reading() as connection:
+        connection.execute(text("SELECT 1"))
+    return "ready\n", 200

@@ -1,0 +1,49 @@
+"""How values read on a page: times in Asia/Shanghai, digests in groups, codes four and four."""
+
+from datetime import UTC, datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_datetime
+from flask import Flask
+from flask_babel import get_locale
+
+ZONE: Final = ZoneInfo("Asia/Shanghai")
+
+
+def moment(value: datetime | None, *, seconds: bool = False) -> str:
+    """A time for reading: "6月27日 18:00" or "27 Jun 18:00", in the province's zone."""
+    if value is None:
+        return ""
+    local = value.astimezone(ZONE)
+    clock = local.strftime("%H:%M:%S" if seconds else "%H:%M")
+    if str(get_locale()).startswith("zh"):
+        return f"{local.month}月{local.day}日 {clock}"
+    return f"{format_datetime(local, 'd MMM', locale='en')} {clock}"
+
+
+def full_moment(value: datetime | None) -> str:
+    """A time for evidence: year, weekday and seconds."""
+    if value is None:
+        return ""
+    local = value.astimezone(ZONE)
+    if str(get_locale()).startswith("zh"):
+        weekday = "一二三四五六日"[local.weekday()]
+        return f"{local.year}年{local.month}月{local.day}日(星期{weekday}){local:%H:%M:%S}"
+    return f"{format_datetime(local, 'EEEE d MMMM y', locale='en')}, {local:%H:%M:%S}"
+
+
+def machine(value: datetime | None) -> str:
+    """A time for `<time datetime>` and scripts."""
+    return value.astimezone(UTC).isoformat(timespec="milliseconds") if value else ""
+
+
+def digest(value: bytes | str) -> str:
+    """The first twenty hexadecimal digits in groups of four."""
+    text = value.hex() if isinstance(value, bytes) else value
+    return " ".join(text[at : at + 4] for at in range(0, 20, 4))
+
+
+def set_up(app: Flask) -> None:
+    """Make the formats filters of every template."""
+    app.jinja_env.filters.update(moment=moment, full_moment=full_moment, machine=machine, digest=digest)

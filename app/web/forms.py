@@ -1,0 +1,57 @@
+"""Forms: one base with the mark of the candidate it was rendered for, and readers for what people type."""
+
+import unicodedata
+from typing import Any
+
+from flask import request
+from flask_babel import lazy_gettext as _l
+from flask_login import current_user
+from flask_wtf import FlaskForm
+from wtforms import HiddenField, ValidationError
+
+from app.errors import BadInput, OutOfDate
+
+
+class Form(FlaskForm):
+    """A form of a stranger's page."""
+
+
+class OwnForm(FlaskForm):
+    """A form of a signed-in candidate's page. It refuses to act for anybody else (S-10)."""
+
+    mark = HiddenField()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 -- WTForms' own signature
+        """Stamp the form with the session it is rendered in."""
+        super().__init__(*args, **kwargs)
+        if not self.is_submitted():
+            self.mark.data = current_user.form_mark
+
+    def validate_mark(self, field: HiddenField) -> None:
+        """Raise `OutOfDate` when another candidate has signed in on this computer meanwhile."""
+        require_mark(str(field.data or ""))
+
+
+def require_mark(given: str) -> None:
+    """Refuse a form that was rendered for another session."""
+    if given != current_user.form_mark:
+        raise OutOfDate("another session")
+
+
+def plain(value: str | None) -> str:
+    """Text as typed, in compatibility form and without surrounding blanks: full-width digits become plain."""
+    return unicodedata.normalize("NFKC", value or "").strip()
+
+
+def no_control_characters(_: object, field: Any) -> None:  # noqa: ANN401 -- a WTForms field
+    """Validator: no control characters."""
+    if any(unicodedata.category(char) == "Cc" for char in field.data or ""):
+        raise ValidationError(_l("This contains characters that cannot be printed. Please type it again."))
+
+
+def single(name: str) -> str:
+    """The one value of a form field. A field sent twice is refused, not chosen between (F-13)."""
+    values = request.form.getlist(name)
+    if len(values) > 1:
+        raise BadInput(f"{name} was sent {len(values)} times", place=name)
+    return values[0] if values else ""

@@ -1,0 +1,119 @@
+"""The gate of a portal: who may pass before a page runs, and what every answer carries.
+
+Shut by default: a page is open only if its portal lists it. State changes only by POST, with a token of the
+form and from our own pages; the browser's word (Sec-Fetch-Site, else Origin) comes on top of the token.
+"""
+
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, g, redirect, request, url_for
+from flask_login import LoginManager, current_user
+from flask_wtf.csrf import CSRFProtect
+from werkzeug.wrappers import Response as BaseResponse
+
+from app.errors import NotAllowed, Unavailable
+from app.web.portal import request_id, services
+
+CONTENT_SECURITY_POLICY: Final = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "font-src 'self'",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "object-src 'none'",
+        "frame-ancestors 'none'",
+        "report-uri /csp-report",
+    )
+)
+HEADERS: Final = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+#: what a browser sends without a form of ours: policy reports
+_NO_FORM: Final = frozenset({"public.csp_report"})
+
+csrf = CSRFProtect()
+login = LoginManager()
+login.session_protection = None  # it binds to the address, which changes on phones (S-05)
+
+
+def set_up(app: Flask) -> None:
+    """Put the gate in front of every page and the headers behind it."""
+    login.init_app(app)
+    csrf.init_app(app)
+    app.before_request(_gate)
+    app.after_request(_finish)
+
+
+@login.request_loader
+def _visitor(_: object) -> Any:  # noqa: ANN401 -- each portal has its own kind of visitor
+    here = services()
+    value = request.cookies.get(here.portal.session_cookie)
+    if not value:
+        return None
+    try:
+        return here.portal.load_visitor(here, value)
+    except Unavailable:
+        # the pool's connections may all be older than the database's last restart; asking is repeatable
+        return here.portal.load_visitor(here, value)
+
+
+def _gate() -> BaseResponse | None:
+    if request.endpoint == "static":
+        return None
+    if request.method not in {"GET", "HEAD", "OPTIONS"}:
+        _require_same_site()
+    endpoint = request.endpoint
+    if endpoint is None or endpoint in services().portal.open_pages:
+        return None
+    if current_user.is_authenticated:
+        return None
+    target = url_for(services().portal.sign_in_page)
+    if request.method == "GET":
+        g.return_to = request.full_path if request.query_string else request.path
+        target = url_for(services().portal.sign_in_page, next=g.return_to)
+    return redirect(target, 303)
+
+
+def _require_same_site() -> None:
+    """Refuse a POST another site made the browser send. Missing headers are left to the form's token (S-08)."""
+    if request.endpoint in _NO_FORM:
+        return
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        if site not in {"same-origin", "none"}:
+            raise NotAllowed("sent by another site")
+        return
+    origin = request.headers.get("Origin")
+    if origin is not None and urlsplit(origin).netloc != request.host:
+        raise NotAllowed("sent by another site")
+
+
+def _finish(response: Response) -> Response:
+    for name, value in HEADERS.items():
+        response.headers[name] = value
+    response.headers["X-Request-Id"] = request_id()
+    if request.endpoint != "static":
+        response.headers["Cache-Control"] = "no-store"
+    response.headers.pop("Server", None)
+    return response
+
+
+def local_target(target: str | None) -> str | None:
+    """`target` if it is a path of this site, else None: where to go on after signing in."""
+    if not target or not target.startswith("/") or target.startswith(("//", "/\\")):
+        return None
+    if any(ord(char) < 33 for char in target):  # noqa: PLR2004 -- control characters and blanks
+        return None
+    return target

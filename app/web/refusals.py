@@ -1,0 +1,196 @@
+"""Pages that say no: what happened, that nothing was lost, and what to do next."""
+
+import logging
+from dataclasses import dataclass
+from typing import Final
+
+from flask import Flask, Response, make_response, render_template, request
+from flask_babel import gettext as _
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, TooManyRequests
+
+from app.errors import BadInput, Refusal, TooSoon, Unavailable
+from app.web.portal import request_id
+from app.wording import N_
+
+_log = logging.getLogger("zhiyuan.refusals")
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Title and text of a refusal, as gettext ids."""
+
+    title: str
+    text: str
+
+
+WORDS: Final = {
+    "not_found": Words(
+        N_("This page does not exist"),
+        N_("The address may be mistyped, or the page is not yours to see. Go back to the start page."),
+    ),
+    "not_allowed": Words(
+        N_("This is not allowed"),
+        N_(
+            "Your request was refused and nothing was changed. Go back to the start page and try again from there."
+        ),
+    ),
+    "bad_input": Words(
+        N_("We could not read what was sent"),
+        N_("Nothing was changed. Go back, check what you entered, and send it again."),
+    ),
+    "too_large": Words(
+        N_("Too much was sent at once"),
+        N_("Nothing was changed. Go back, shorten what you entered, and send it again."),
+    ),
+    "out_of_date": Words(
+        N_("This page is out of date"),
+        N_(
+            "It was made before something changed, perhaps in another window, or somebody else has signed in"
+            " on this computer. Nothing was changed. Open the page again from the start."
+        ),
+    ),
+    "draft_moved": Words(
+        N_("Your draft was changed in another window"),
+        N_(
+            "What you see there is newer than this page. Nothing was overwritten. Open the draft again and make"
+            " your change there."
+        ),
+    ),
+    "challenge_stale": Words(
+        N_("This question is out of date"),
+        N_(
+            "The code you typed was not looked at and not used up. Check your list again; a fresh question follows."
+        ),
+    ),
+    "key_reused": Words(
+        N_("This page belongs to another list"),
+        N_("Nothing was filed. Check your list again and confirm from the new page."),
+    ),
+    "not_yet_open": Words(
+        N_("This batch is not open yet"),
+        N_("Nothing was filed. You can prepare your draft now and confirm it once the batch opens."),
+    ),
+    "closed": Words(
+        N_("This batch is closed"),
+        N_(
+            "Nothing was filed by this request. What you last confirmed before the deadline stands; see My archive."
+        ),
+    ),
+    "suspended": Words(
+        N_("Filing in this batch is paused"),
+        N_(
+            "Nothing was filed. What you last confirmed is safe, and the deadline will be moved. Try again later."
+        ),
+    ),
+    "not_eligible": Words(
+        N_("You cannot file in this batch"),
+        N_(
+            "This batch is for other subject classes. If you think this is wrong, ask your registration point."
+        ),
+    ),
+    "rules_broken": Words(
+        N_("The list still has errors"),
+        N_("Nothing was filed. Go back to the draft; each error is explained beside its field."),
+    ),
+    "no_card": Words(
+        N_("No usable password card"),
+        N_(
+            "Your draft is kept. Bind your card first, or ask your registration point for a new one if its codes"
+            " are used up."
+        ),
+    ),
+    "too_soon": Words(
+        N_("Please wait a moment"),
+        N_("There were several wrong answers. Nothing is locked; try again after the time shown."),
+    ),
+    "too_many": Words(
+        N_("Many people are using this network"),
+        N_("Nothing was lost. Please try again in a minute."),
+    ),
+    "unavailable": Words(
+        N_("The service is interrupted for a moment"),
+        N_(
+            "We could not complete the request. What you last confirmed is safe. If you were confirming a list,"
+            " open My archive in a minute to see whether it was filed. If the interruption lasts, the end time"
+            " will be extended where needed."
+        ),
+    ),
+    "method": Words(
+        N_("This address cannot be used like that"),
+        N_("Nothing was changed. Go back to the start page and try again from there."),
+    ),
+    "error": Words(
+        N_("Something went wrong on our side"),
+        N_(
+            "What you last confirmed is safe. Please try again; if it happens again, call the hotline and give the"
+            " number below."
+        ),
+    ),
+}
+
+
+def set_up(app: Flask) -> None:
+    """Answer every refusal and every mistake with a page of ours."""
+    app.register_error_handler(Refusal, _refusal)
+    app.register_error_handler(CSRFError, _csrf)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _mistake)
+
+
+def page(reason: str, status: int, *, seconds: int | None = None, place: str = "") -> Response:
+    """The page for `reason`; `seconds` is when to try again."""
+    words = WORDS.get(reason, WORDS["error"])
+    answer = make_response(
+        render_template(
+            "refusal.html",
+            title=_(words.title),
+            text=_(words.text),
+            reason=reason,
+            seconds=seconds,
+            place=place,
+            request_id=request_id(),
+        ),
+        status,
+    )
+    if seconds is not None:
+        answer.headers["Retry-After"] = str(seconds)
+    return answer
+
+
+def _refusal(error: Refusal) -> Response:
+    _log.info("refused", extra={"reason": error.reason, "path": request.path, "request_id": request_id()})
+    if isinstance(error, TooSoon):
+        return page(error.reason, error.status, seconds=error.seconds)
+    if isinstance(error, Unavailable):
+        _log.warning("unavailable", extra={"cause": str(error), "request_id": request_id()})
+        return page(error.reason, error.status, seconds=10)
+    place = error.place if isinstance(error, BadInput) else ""
+    return page(error.reason, error.status, place=place)
+
+
+def _csrf(_error: CSRFError) -> Response:
+    return page("out_of_date", 400)
+
+
+def _http(error: HTTPException) -> Response:
+    if isinstance(error, RequestEntityTooLarge):
+        return page("too_large", 413)
+    if isinstance(error, TooManyRequests):
+        return page("too_many", 429, seconds=60)
+    code = error.code or 500
+    reasons = {400: "bad_input", 403: "not_allowed", 404: "not_found", 405: "method"}
+    answer = page(reasons.get(code, "error"), code)
+    for name, value in error.get_headers():
+        if name == "Allow":
+            answer.headers[name] = value
+    return answer
+
+
+def _mistake(error: Exception) -> Response:
+    _log.error(
+        "mistake",
+        exc_info=error,
+        extra={"path": request.path, "method": request.method, "request_id": request_id()},
+    )
+    return page("error", 500)

@@ -1,0 +1,52 @@
+"""Runs migrations: one at a time in the whole cluster, each in its own transaction, each limited in time."""
+
+import os
+from typing import Final
+
+from alembic import context
+from sqlalchemy import Connection, create_engine, pool, text
+
+import admin.officers
+import app.accounts
+import app.audit
+import app.batches
+import app.bindings
+import app.candidates
+import app.catalogue
+import app.drafts
+import app.filings
+import app.notices
+import app.offices
+import app.sessions
+import app.tallies
+from app.db import Base
+
+#: any number; two migrators ask for the same one, and the second waits
+_ADVISORY_LOCK: Final = 7_302_019
+
+
+def _run(connection: Connection) -> None:
+    context.configure(
+        connection=connection,
+        target_metadata=Base.metadata,
+        transaction_per_migration=True,
+        compare_type=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def _migrate(url: str) -> None:
+    engine = create_engine(
+        url,
+        poolclass=pool.NullPool,
+        connect_args={"options": "-c lock_timeout=4000 -c statement_timeout=60000 -c TimeZone=UTC"},
+    )
+    # the lock sits on a connection of its own, so that it outlives each migration's transaction
+    with engine.connect() as guard, engine.connect() as connection:
+        guard.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _ADVISORY_LOCK})
+        _run(connection)
+    engine.dispose()
+
+
+_migrate(context.config.attributes.get("url") or os.environ["DATABASE_URL"])

@@ -1,0 +1,77 @@
+"""Fixtures over `tests.makers`: a province per test, and both portals as browsers without script."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from werkzeug.test import Client
+
+from admin.browser import Answer, Browser, Transport
+from app import create_app
+from app.pages import CANDIDATES
+from app.web.portal import Portal
+from tests.makers import Person, World
+
+SITE = "https://localhost"
+
+
+@pytest.fixture
+def world(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[World]:
+    """An empty province of this test's own."""
+    made = World(database_url, redis_url, tmp_path / "keys")
+    yield made
+    made.database.dispose()
+
+
+def over_wsgi(app: Flask) -> Transport:
+    """A transport that calls the application directly."""
+    client = Client(app, use_cookies=False)
+
+    def send(method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
+        answer = client.open(
+            url.removeprefix(SITE) or "/", base_url=SITE, method=method, headers=dict(headers), data=body
+        )
+        return answer.status_code, list(answer.headers.items()), answer.get_data()
+
+    return send
+
+
+@pytest.fixture
+def portal_app(world: World) -> Iterator[Callable[[Portal], Flask]]:
+    """A function that builds the application of a portal over this test's province."""
+    made: list[Flask] = []
+
+    def build(portal: Portal) -> Flask:
+        made.append(create_app(world.settings, portal))
+        return made[-1]
+
+    yield build
+    for app in made:
+        app.extensions["zhiyuan"].database.dispose()
+
+
+@pytest.fixture
+def candidates_app(portal_app: Callable[[Portal], Flask]) -> Flask:
+    """The candidate edition over this test's province."""
+    return portal_app(CANDIDATES)
+
+
+@pytest.fixture
+def new_browser(candidates_app: Flask) -> Callable[[], Browser]:
+    """A function that opens another browser at the candidate edition."""
+    return lambda: Browser(over_wsgi(candidates_app), SITE)
+
+
+@pytest.fixture
+def browser(new_browser: Callable[[], Browser]) -> Browser:
+    """A browser at the candidate edition."""
+    return new_browser()
+
+
+@pytest.fixture
+def signed_in(world: World, browser: Browser) -> tuple[Browser, Person]:
+    """A browser in which an activated candidate has signed in."""
+    person = world.candidate()
+    browser.cookies["__Host-sid"] = world.activate(person)
+    return browser, person

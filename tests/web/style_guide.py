@@ -1,0 +1,168 @@
+"""The style guide: every macro with realistic text, and sample pages made of them, for eyes and for axe.
+
+Not a part of the product: an application of its own over the product's templates, with its security policy.
+`python -m tests.web.shots` takes pictures of it.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from threading import Thread
+from types import SimpleNamespace
+from typing import Any
+
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from flask import Flask, Response, abort, redirect, render_template, request, url_for
+from flask_babel import Babel
+from flask_wtf import FlaskForm
+from flask_wtf.csrf import CSRFProtect, generate_csrf
+from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined
+from werkzeug.serving import make_server
+from wtforms import BooleanField, PasswordField, RadioField, SelectField, StringField, TextAreaField
+from wtforms.validators import InputRequired
+
+from app.web import formats
+from app.web.guard import CONTENT_SECURITY_POLICY
+
+ROOT = Path(__file__).parents[2]
+APP = ROOT / "app"
+#: every page there is; "offices-…" are of the offices' portal
+PAGES = ("components", "sign-in", "tasks", "edit", "confirm", "receipt", "refusal", "offices-completeness")
+NOW = datetime.fromisoformat("2017-06-28T14:02:11+08:00")
+CLOSES = NOW + timedelta(days=4, hours=3, minutes=57, seconds=49)
+
+
+class SampleForm(FlaskForm):
+    """One field of each kind."""
+
+    number = StringField("考生号", validators=[InputRequired("请输入 14 位考生号。")])
+    password = PasswordField("密码", validators=[InputRequired("请输入密码。")])
+    subject = SelectField("科类", choices=[("1", "文史"), ("5", "理工"), ("3", "艺术（文）")])
+    adjust = RadioField(
+        "是否服从专业调剂",
+        choices=[("1", "服从"), ("0", "不服从")],
+        validators=[InputRequired("请选择是否服从。")],
+    )
+    remark = TextAreaField("联系记录")
+    read = BooleanField("我已阅读并理解填报须知")
+
+
+def create_style_guide(translations: Path = APP / "translations") -> Flask:
+    """The application; `translations` holds `<locale>/LC_MESSAGES/messages.po`."""
+    app = Flask("style-guide", static_folder=str(APP / "static"))
+    app.config.update(
+        SECRET_KEY="style guide",
+        BABEL_DEFAULT_LOCALE="zh_Hans",
+        BABEL_TRANSLATION_DIRECTORIES=_compiled(translations),
+        WTF_CSRF_SSL_STRICT=False,
+    )
+    app.jinja_loader = ChoiceLoader(
+        [FileSystemLoader(APP / "templates"), FileSystemLoader(Path(__file__).parent / "templates")]
+    )
+    app.jinja_env.undefined = StrictUndefined
+    CSRFProtect(app)
+    Babel(app, locale_selector=_language)
+    formats.set_up(app)
+    app.context_processor(_frame)
+    app.add_url_rule("/", view_func=lambda: redirect(url_for("show", page="components")), endpoint="home")
+    app.add_url_rule("/show/<page>", view_func=show, endpoint="show", methods=["GET", "POST"])
+    app.add_url_rule("/session/extend", view_func=lambda: ("", 204), endpoint="extend", methods=["POST"])
+    for name in ("appearance", "language"):
+        app.add_url_rule(f"/{name}", view_func=_remember, endpoint=name, methods=["POST"])
+
+    @app.after_request
+    def _headers(response: Response) -> Response:
+        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+        return response
+
+    return app
+
+
+@contextmanager
+def served(app: Flask) -> Iterator[str]:
+    """Serve `app` on a free port; yields its address."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def show(page: str) -> str:
+    """One page of the guide, its form checked so that the errors show."""
+    if page not in PAGES:
+        abort(404)
+    form = SampleForm(meta={"csrf": False}) if request.args.get("errors") else None
+    if form is not None:
+        form.validate()
+    plain = SampleForm(meta={"csrf": False}, formdata=None)
+    template = "refusal.html" if page == "refusal" else f"{page}.html"
+    words = {
+        "title": "本批次填报已经截止",
+        "text": "本次没有提交任何志愿。截止前最后一次确认的志愿有效，请到“我的档案”查看。",
+    }
+    return render_template(
+        template, form=form or plain, seconds=None, place="", request_id="6f1c09ab27e4", page=page, **words
+    )
+
+
+def _frame() -> dict[str, Any]:
+    page = (request.view_args or {}).get("page", "")
+    offices = page.startswith("offices")
+    candidate = SimpleNamespace(name="欧阳梓涵", masked_no="1743******0001", form_mark="m")
+    officer = SimpleNamespace(
+        name="周敏",
+        office_name="长沙市芙蓉区招生办",
+        role="审核员" if _language() != "en" else "approver",
+        form_mark="",
+    )
+    return {
+        "portal": "offices" if offices else "candidates",
+        "site": SimpleNamespace(
+            province="湖南省",
+            hotline="0731-12345678",
+            hours="8:00–20:00",
+            banner="模拟演练：这里填报的志愿不作录取依据。" if request.args.get("banner") else "",
+        ),
+        "visitor": None if page == "sign-in" else officer if offices else candidate,
+        "appearance": request.args.get("appearance", request.cookies.get("appearance", "")),
+        "language": _language(),
+        "server_now": NOW,
+        "idle_seconds": int(request.args.get("idle", "900")),
+        "csrf_token": generate_csrf,
+        "now": NOW,
+        "closes": CLOSES
+        if not request.args.get("closes")
+        else NOW + timedelta(seconds=int(request.args["closes"])),
+        "t": lambda chinese, english: english if _language() == "en" else chinese,
+    }
+
+
+def _language() -> str:
+    return request.args.get("language") or request.cookies.get("language") or "zh_Hans"
+
+
+def _remember() -> Response:
+    name = str(request.endpoint)
+    answer = redirect(request.form["next"], 303)
+    answer.set_cookie(name, request.form[name])
+    assert isinstance(answer, Response)
+    return answer
+
+
+def _compiled(translations: Path) -> str:
+    """Compile the catalogues there are into a directory of this process."""
+    target = Path(tempfile.mkdtemp(prefix="zhiyuan-style-guide-"))
+    for source in translations.glob("*/LC_MESSAGES/messages.po"):
+        folder = target / source.relative_to(translations).parent
+        folder.mkdir(parents=True)
+        with source.open("rb") as text, (folder / "messages.mo").open("wb") as binary:
+            write_mo(binary, read_po(text, locale=source.parts[-3]))
+    return str(target)
