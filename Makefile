@@ -6,6 +6,7 @@
 BOOTSTRAP := config/bootstrap.sh
 PYTHON := .venv/bin/python
 SOURCES := app admin cards config migrations tests wsgi.py
+TEMPLATES := $(wildcard app/templates admin/templates)
 # Where time goes in the tests is waiting for servers and browser as much as computing.
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 TESTS ?= tests
@@ -58,8 +59,8 @@ imports:
 	@.venv/bin/lint-imports > var/imports.log 2>&1 || { cat var/imports.log; exit 1; }
 
 templates:
-	.venv/bin/djlint --quiet --check app/templates admin/templates
-	.venv/bin/djlint --quiet --lint app/templates admin/templates
+	.venv/bin/djlint --quiet --check $(TEMPLATES)
+	.venv/bin/djlint --quiet --lint $(TEMPLATES)
 
 catalogue:
 	$(PYTHON) -m config.catalogue
@@ -71,7 +72,7 @@ format:
 	$(BOOTSTRAP) checks
 	.venv/bin/ruff check --quiet --fix . || true
 	.venv/bin/ruff format --quiet .
-	.venv/bin/djlint --quiet --reformat app/templates admin/templates || true
+	.venv/bin/djlint --quiet --reformat $(TEMPLATES) || true
 
 # uv resolves for every platform and Python at once; nothing of this machine gets into the files.
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --quiet --upgrade \

@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from typing import Final
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -70,18 +71,23 @@ class Sealer:
         """Encrypt `value` for one row of `candidates`: version (1 byte), nonce (12), ciphertext and tag."""
         version = max(self.keys)
         nonce = os.urandom(_NONCE)
-        sealed = AESGCM(self.keys[version]).encrypt(nonce, value.encode(), _place(column, row))
+        sealed = _cipher(self.keys[version]).encrypt(nonce, value.encode(), _place(column, row))
         return bytes((version,)) + nonce + sealed
 
     def open(self, sealed: bytes, *, column: str, row: int) -> str:
         """Decrypt; raises `cryptography.exceptions.InvalidTag` when the value is not this row's."""
         key = self.keys[sealed[0]]
         nonce, rest = sealed[1 : 1 + _NONCE], sealed[1 + _NONCE :]
-        return AESGCM(key).decrypt(nonce, rest, _place(column, row)).decode()
+        return _cipher(key).decrypt(nonce, rest, _place(column, row)).decode()
 
     def index(self, value: str) -> bytes:
         """Keyed digest by which a value can be found, and found twice, without being read."""
         return hmac.digest(self.index_key, value.encode(), "sha256")[:16]
+
+
+@cache
+def _cipher(key: bytes) -> AESGCM:
+    return AESGCM(key)
 
 
 def _place(column: str, row: int) -> bytes:

@@ -13,6 +13,8 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Final
 
+import psycopg
+from psycopg.rows import dict_row
 from sqlalchemy import (
     BigInteger,
     Connection,
@@ -23,12 +25,11 @@ from sqlalchemy import (
     MetaData,
     SmallInteger,
     Text,
-    TextClause,
     create_engine,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
 
@@ -71,17 +72,41 @@ class Write:
     params: Mapping[str, object]
 
 
-_PARAMETER = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)")
+_PARAMETER: Final = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)")
+
+
+class Question:
+    """A statement of the busiest paths, in the driver's own form, past the layers a plain row needs not pass.
+
+    Written like any other here, with `:name` parameters; `first` answers it.
+    """
+
+    __slots__ = ("sql",)
+
+    def __init__(self, sql: str) -> None:
+        self.sql = _PARAMETER.sub(r"%(\1)s", sql.replace("%", "%%"))
+
+    def first(self, where: Session | Connection, params: Mapping[str, object]) -> dict[str, Any] | None:
+        """The first row, or None if there is none. One round trip."""
+        with _driver(where).cursor(row_factory=dict_row) as cursor:
+            cursor.execute(self.sql, params)
+            return cursor.fetchone()
+
+
+def _driver(where: Session | Connection) -> psycopg.Connection[Any]:
+    connection = where.connection() if isinstance(where, Session) else where
+    driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
+    return driver
 
 
 @lru_cache(maxsize=256)
-def _joined(statements: tuple[str, ...]) -> TextClause:
+def _joined(statements: tuple[str, ...]) -> str:
     parts = (f"w{at} AS ({_renamed(sql, at)})" for at, sql in enumerate(statements))
-    return text(f"WITH {', '.join(parts)} SELECT 1")  # noqa: S608 -- our own fragments, values are bound
+    return f"WITH {', '.join(parts)} SELECT 1"  # noqa: S608 -- our own fragments, values are bound
 
 
 def _renamed(sql: str, at: int) -> str:
-    return _PARAMETER.sub(lambda found: f":w{at}_{found[1]}", sql)
+    return _PARAMETER.sub(rf"%(w{at}_\1)s", sql.replace("%", "%%"))
 
 
 def together(session: Session, *writes: Write) -> None:
@@ -91,7 +116,8 @@ def together(session: Session, *writes: Write) -> None:
     them when the statement ends.
     """
     params = {f"w{at}_{name}": value for at, one in enumerate(writes) for name, value in one.params.items()}
-    session.execute(_joined(tuple(one.sql for one in writes)), params)
+    with _driver(session).cursor() as cursor:
+        cursor.execute(_joined(tuple(one.sql for one in writes)), params)
 
 
 def clock(session: Session | Connection) -> datetime:
@@ -131,7 +157,11 @@ class Database:
     def reading(self) -> Iterator[Connection]:
         """A connection for questions; each statement stands alone and sees what is committed."""
         with _translated(), self._reading.connect() as connection:
-            yield connection
+            try:
+                yield connection
+            except psycopg.OperationalError:
+                connection.invalidate()
+                raise
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -144,6 +174,9 @@ class Database:
             try:
                 yield session
                 session.commit()
+            except psycopg.OperationalError:
+                session.invalidate()
+                raise
             except BaseException:
                 session.rollback()
                 raise
@@ -163,9 +196,10 @@ def _translated() -> Iterator[None]:
         yield
     except PoolTimeout as error:
         raise Unavailable("no connection was free in time") from error
-    except DBAPIError as error:
-        state = getattr(error.orig, "sqlstate", None)
-        if isinstance(error, OperationalError) or (state or "").startswith(_AWAY):
+    except (DBAPIError, psycopg.Error) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        state = getattr(cause, "sqlstate", None)
+        if isinstance(cause, psycopg.OperationalError) or (state or "").startswith(_AWAY):
             raise Unavailable(f"the database did not answer ({state})") from error
         raise
 

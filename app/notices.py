@@ -6,12 +6,17 @@ and what to do if it was somebody else; never what was filed, and no link (P-13)
 """
 
 import json
-from typing import Final, Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, Text, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.db import Base, Document, Id, Moment, Words, Write
+from app.wording import N_
 
 Kind = Literal[
     "activated",
@@ -81,3 +86,142 @@ def notice(kind: Kind, candidate_id: int, dedupe: str, **params: object) -> Writ
             "dedupe": f"{kind}|{candidate_id}|{dedupe}",
         },
     )
+
+
+# --- sending -----------------------------------------------------------------------------------------
+
+FIRST_WAIT: Final = timedelta(seconds=30)
+LONGEST_WAIT: Final = timedelta(hours=1)
+#: a message that could not be sent for so long warns of nothing any more; it is given up
+LIFE: Final = timedelta(days=3)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A message to be sent now. `key` names it for good: a gateway that keeps keys sends it once."""
+
+    id: int
+    candidate_id: int
+    kind: Kind
+    params: Mapping[str, Any]
+    key: str
+    created_at: datetime
+    mobile_sealed: bytes | None
+
+
+_TAKE = text("""
+    UPDATE notices n SET due_at = clock_timestamp() + CAST(:lease AS interval)
+    FROM (
+        SELECT id FROM notices WHERE sent_at IS NULL AND due_at <= clock_timestamp()
+        ORDER BY due_at, id LIMIT :most FOR UPDATE SKIP LOCKED
+    ) due, candidates c
+    WHERE n.id = due.id AND c.id = n.candidate_id
+    RETURNING n.id, n.candidate_id, n.kind, n.params, n.dedupe AS key, n.created_at, c.mobile_sealed
+""")
+
+
+def take_due(session: Session, most: int, lease: timedelta) -> list[Due]:
+    """Take up to `most` messages that are due; nobody else is given them before `lease` has passed.
+
+    The lease is committed before anything is sent, so no row stays locked while a gateway thinks. A sender
+    that dies leaves its messages to the next one when the lease is over.
+    """
+    taken = session.execute(_TAKE, {"most": most, "lease": lease}).mappings()
+    return sorted((Due(**row) for row in taken), key=lambda due: due.id)
+
+
+def sent(notice_id: int) -> Write:
+    """The write after the gateway has said yes."""
+    return Write(
+        """
+        UPDATE notices SET sent_at = clock_timestamp(), attempts = attempts + 1, trouble = NULL
+        WHERE id = :id AND sent_at IS NULL
+        """,
+        {"id": notice_id},
+    )
+
+
+def not_sent(notice_id: int, trouble: str, *, final: bool = False) -> Write:
+    """The write after a failure: noted, and tried again after a wait that doubles from half a minute to an hour.
+
+    Given up (due at no time) when `final`, or when the message is too old to warn of anything. `trouble` says
+    why in words for the operator, without the phone number.
+    """
+    return Write(
+        """
+        UPDATE notices SET attempts = attempts + 1, trouble = :trouble,
+            due_at = CASE WHEN :final OR created_at < clock_timestamp() - CAST(:life AS interval)
+                          THEN 'infinity'
+                          ELSE clock_timestamp() + least(CAST(:longest AS interval),
+                               CAST(:first AS interval) * power(2, least(attempts, 20))) END
+        WHERE id = :id AND sent_at IS NULL
+        """,
+        {
+            "id": notice_id,
+            "trouble": trouble[:200],
+            "final": final,
+            "life": LIFE,
+            "longest": LONGEST_WAIT,
+            "first": FIRST_WAIT,
+        },
+    )
+
+
+_STATES = text("""
+    SELECT count(*) FILTER (WHERE sent_at IS NOT NULL) AS sent,
+           count(*) FILTER (WHERE sent_at IS NULL AND isfinite(due_at)) AS waiting,
+           count(*) FILTER (WHERE sent_at IS NULL AND NOT isfinite(due_at)) AS given_up
+    FROM notices
+""")
+
+
+def counts(session: Session) -> dict[str, int]:
+    """How many messages were sent, are waiting, and were given up."""
+    return dict(session.execute(_STATES).mappings().one())
+
+
+# --- texts -------------------------------------------------------------------------------------------
+
+TEXTS: Final[Mapping[Kind, str]] = {
+    "activated": N_("your account was activated with your code card."),
+    "new_device": N_("your account was signed in to on a device not used before (%(device)s)."),
+    "filed": N_("your list for %(batch)s was filed as number %(number)s, digest %(digest)s."),
+    "waived": N_(
+        "your waiver for %(batch)s was filed as number %(number)s, digest %(digest)s. Until the batch closes"
+        " you can still file a list."
+    ),
+    "wrong_codes": N_(
+        "wrong card codes were entered five times in your account. Nothing was filed and nothing is locked;"
+        " two codes are asked now."
+    ),
+    "password_changed": N_("the password of your account was changed and other browsers were signed out."),
+    "password_reset": N_(
+        "the password of your account was set anew with two codes of your card. For 24 hours each confirmation"
+        " needs two codes."
+    ),
+    "reset_approved": N_(
+        "your registration point approved that you may set a new password. It takes two codes of your card too."
+    ),
+    "card_handed": N_("a code card was handed out in your name. Codes of an earlier card no longer work."),
+    "card_bound": N_("a new code card was bound to your account."),
+    "card_lost": N_(
+        "it was reported that your card is lost or that somebody else was in your account. Each confirmation"
+        " needs two codes now."
+    ),
+    "phone_changed": N_("the phone number for these messages was changed."),
+}
+_FRAME: Final = N_(
+    "[Preference filing] %(when)s: %(text)s If this was not you, tell your registration point at once, or call"
+    " %(hotline)s."
+)
+_WHEN: Final = N_("%(month)s-%(day)s %(clock)s")
+_ZONE: Final = ZoneInfo("Asia/Shanghai")
+
+
+def wording(
+    kind: Kind, params: Mapping[str, Any], at: datetime, hotline: str, gettext: Callable[[str], str]
+) -> str:
+    """The text of a message in the language `gettext` speaks. Raises `KeyError` when `params` lacks a value."""
+    local = at.astimezone(_ZONE)
+    when = gettext(_WHEN) % {"month": local.month, "day": local.day, "clock": f"{local:%H:%M}"}
+    return gettext(_FRAME) % {"when": when, "text": gettext(TEXTS[kind]) % params, "hotline": hotline}

@@ -22,7 +22,7 @@ from app import accounts, audit, batches, bindings, catalogue, choices, evidence
 from app.batches import Opened
 from app.bindings import Bound, Right
 from app.catalogue import Slice
-from app.db import Write, together
+from app.db import Question, Write, together
 from app.differences import Difference, differences
 from app.errors import ChallengeStale, DraftMoved, KeyReused, NoCard, NotEligible, NotFound, RulesBroken
 from app.evidence import FilingRecord
@@ -95,7 +95,7 @@ class Sheet:
         return compacted(self.draft) != compacted(in_force)
 
 
-_SHEET: Final = f"""
+_SHEET = Question(f"""
     SELECT {batches.FIELDS}, {bindings.FIELDS},
            a.two_codes_until, a.two_codes_reason,
            d.content AS draft, d.version AS draft_version, d.updated_at AS draft_at,
@@ -119,9 +119,8 @@ _SHEET: Final = f"""
         WHERE candidate_id = a.candidate_id AND challenge = :key
     ) prior ON true
     WHERE a.candidate_id = :candidate
-"""  # noqa: S608 -- constants
-_SHEET_QUESTION = text(_SHEET)
-_LOCK = text("""
+""")  # noqa: S608 -- constants
+_LOCK = Question("""
     WITH candidate AS MATERIALIZED (
         SELECT candidate_id FROM accounts WHERE candidate_id = :candidate FOR UPDATE
     )
@@ -130,15 +129,12 @@ _LOCK = text("""
 
 
 def _row(connection: Connection | Session, visitor: Visitor, batch_code: str, key: bytes) -> dict[str, Any]:
-    found = connection.execute(
-        _SHEET_QUESTION, {"candidate": visitor.candidate_id, "batch": batch_code, "key": key}
-    ).mappings()
-    row = found.first()
+    row = _SHEET.first(connection, {"candidate": visitor.candidate_id, "batch": batch_code, "key": key})
     if row is None:
         raise NotFound(f"no batch {batch_code}")
     if visitor.facts.subject_class not in row["subject_classes"]:
         raise NotEligible
-    return dict(row)
+    return row
 
 
 def sheet(connection: Connection | Session, visitor: Visitor, batch_code: str) -> Sheet:
@@ -335,7 +331,7 @@ def confirm(
 
     Raises `WindowShut`, `ChallengeStale`, `KeyReused`, `RulesBroken`, `NoCard`, `TooSoon`; then nothing changed.
     """
-    session.execute(_LOCK, {"candidate": visitor.candidate_id, "batch": batch_code})
+    _LOCK.first(session, {"candidate": visitor.candidate_id, "batch": batch_code})
     row = _row(session, visitor, batch_code, answer.key)
     found = _sheet(visitor, row)
     if row["prior_number"] is not None:

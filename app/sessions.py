@@ -15,7 +15,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, ForeignKey, Index, LargeBinary, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db import Base, Moment, Words, Write
+from app.db import Base, Moment, Question, Words, Write
 from app.eligibility import Facts
 from app.evidence import masked
 
@@ -114,7 +114,7 @@ def hash_of(value: str) -> bytes:
     return hashlib.sha256(value.encode()).digest()
 
 
-_LOAD = text("""
+_LOAD = Question("""
     SELECT s.candidate_id, s.seen_at, s.expires_at, clock_timestamp() AS now,
            c.candidate_no, c.name, c.subject_class, c.first_subject, c.second_subjects, c.score, c.birth_date,
            c.sex, c.ethnicity, c.language, c.hukou_county, c.qualifications, c.restrictions, c.admitted,
@@ -133,11 +133,7 @@ _LOAD = text("""
 
 def load(connection: Connection, id_hash: bytes, device: bytes | None, idle_seconds: int) -> Visitor | None:
     """The visitor behind a session id, or None when it has ended, lapsed or never was."""
-    row = (
-        connection.execute(_LOAD, {"id": id_hash, "device": device or b"", "idle": idle_seconds})
-        .mappings()
-        .first()
-    )
+    row = _LOAD.first(connection, {"id": id_hash, "device": device or b"", "idle": idle_seconds})
     if row is None:
         return None
     return Visitor(
@@ -155,7 +151,7 @@ def load(connection: Connection, id_hash: bytes, device: bytes | None, idle_seco
         seen_at=row["seen_at"],
         ends_at=row["expires_at"],
         now=row["now"],
-        row=dict(row),
+        row=row,
     )
 
 

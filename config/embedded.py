@@ -64,11 +64,22 @@ class _Server(ABC):
     """One server in one directory, a context manager too. `start` and `stop` may be called repeatedly."""
 
     name: str
+    socket_name: str  # the longest name in the directory of its socket
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory.resolve()
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: IO[str] | None = None
+
+    @property
+    def home(self) -> Path:
+        """The server's own directory: its data, its log and (where the path is short enough) its socket."""
+        return (self.directory / self.name).resolve()
+
+    @property
+    def socket_home(self) -> Path:
+        """The directory of the server's socket."""
+        return _short(self.home, self.socket_name)
 
     @property
     @abstractmethod
@@ -110,6 +121,9 @@ class _Server(ABC):
     def stop(self) -> None:
         """Stops the server in good order, whoever started it; nothing happens when it is not running."""
         self._end(signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)
+        if self.socket_home != self.home:
+            with suppress(OSError):
+                self.socket_home.rmdir()
         self._release()
 
     def kill(self) -> None:
@@ -189,6 +203,7 @@ class Postgres(_Server):
     """PostgreSQL in `directory`; `durable=False` gives up safety from a crash of the machine, for tests."""
 
     name = "postgres"
+    socket_name = ".s.PGSQL.5432.lock"
 
     def __init__(self, directory: Path, *, durable: bool = True) -> None:
         super().__init__(directory)
@@ -196,14 +211,9 @@ class Postgres(_Server):
         self._account = binaries.account()
 
     @property
-    def home(self) -> Path:
-        """The server's own directory: its data, its log and (where the path is short enough) its socket."""
-        return (self.directory / self.name).resolve()
-
-    @property
     def url(self) -> str:
         """SQLAlchemy's URL of the superuser on the database `zhiyuan`, over the unix socket."""
-        return f"postgresql+psycopg://{SUPERUSER}@/{DATABASE}?host={quote(str(self._socket_home), safe='')}"
+        return f"postgresql+psycopg://{SUPERUSER}@/{DATABASE}?host={quote(str(self.socket_home), safe='')}"
 
     @property
     def pid(self) -> int | None:
@@ -215,20 +225,16 @@ class Postgres(_Server):
         """What the server says."""
         return self.home / "log"
 
-    @property
-    def _socket_home(self) -> Path:
-        return _short(self.home, ".s.PGSQL.5432.lock")
-
     def _prepare(self) -> None:
         if not (self.directory / self.name).exists():
             self._make_home()
-        if self._socket_home != self.home:
-            _make_private(self._socket_home)
-            self._give(self._socket_home)
+        if self.socket_home != self.home:
+            _make_private(self.socket_home)
+            self._give(self.socket_home)
         if not (self.home / "data" / "PG_VERSION").exists():
             self._initialise()
         settings = SETTINGS | ({} if self.durable else HASTY)
-        settings["unix_socket_directories"] = str(self._socket_home)
+        settings["unix_socket_directories"] = str(self.socket_home)
         lines = [f"{key} = '{value.replace(chr(39), chr(39) * 2)}'\n" for key, value in settings.items()]
         (self.home / "data" / "postgresql.conf").write_text("".join(lines))
 
@@ -285,7 +291,7 @@ class Postgres(_Server):
         return False
 
     def _finish(self) -> None:
-        place = {"host": str(self._socket_home), "user": SUPERUSER, "dbname": "postgres"}
+        place = {"host": str(self.socket_home), "user": SUPERUSER, "dbname": "postgres"}
         with psycopg.connect(**place, autocommit=True) as connection:  # type: ignore[arg-type]
             known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone()
             if known is None:
@@ -296,36 +302,28 @@ class Redis(_Server):
     """Redis in `directory`; it writes nothing to disk, for what it holds (limits, caches) may be lost."""
 
     name = "redis"
-
-    @property
-    def home(self) -> Path:
-        """The server's own directory."""
-        return self.directory / self.name
+    socket_name = "redis.sock"
 
     @property
     def url(self) -> str:
         """The form of redis-py: `unix://PATH`."""
-        return f"unix://{self._socket}"
+        return f"unix://{self.socket_home / self.socket_name}"
 
     @property
     def pid(self) -> int | None:
         """The server's only process."""
-        return self._alive(self.home / "pid", str(self._socket))
-
-    @property
-    def _socket(self) -> Path:
-        return _short(self.home, "redis.sock") / "redis.sock"
+        return self._alive(self.home / "pid", str(self.socket_home / self.socket_name))
 
     def _prepare(self) -> None:
         self.home.mkdir(mode=0o700, exist_ok=True)
-        if self._socket.parent != self.home:
-            _make_private(self._socket.parent)
+        if self.socket_home != self.home:
+            _make_private(self.socket_home)
 
     def _run(self) -> None:
         log = self.home / "log"
         options = {
             "port": "0",
-            "unixsocket": str(self._socket),
+            "unixsocket": str(self.socket_home / self.socket_name),
             "unixsocketperm": "700",
             "dir": str(self.home),
             "pidfile": str(self.home / "pid"),
@@ -350,7 +348,7 @@ class Redis(_Server):
     def _answers(self) -> bool:
         with socket.socket(socket.AF_UNIX) as connection, suppress(OSError):
             connection.settimeout(1)
-            connection.connect(str(self._socket))
+            connection.connect(str(self.socket_home / self.socket_name))
             connection.sendall(b"PING\r\n")
             return connection.recv(16).startswith(b"+PONG")
         return False

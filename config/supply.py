@@ -28,7 +28,7 @@ READ_BY_HAND = {"pyrage": "MIT", "axe-playwright-python": "MIT"}
 TOOLS = {"djlint"}
 
 _PIN = re.compile(r"([A-Za-z0-9._-]+)==([^\s;\\]+)")
-_FOREIGN = re.compile(r"://|--(extra-)?index-url|--find-links|/home/|/root/|/tmp/")  # noqa: S108 -- searched for
+_FOREIGN = re.compile(r"://|--(extra-)?index-url|--find-links|/home/|/root/|/tmp/")
 
 
 @dataclass

@@ -22,6 +22,7 @@ from flask_wtf.csrf import CSRFProtect, generate_csrf
 from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined
 from werkzeug.serving import make_server
 from wtforms import BooleanField, PasswordField, RadioField, SelectField, StringField, TextAreaField
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired
 
 from app.web import formats
@@ -40,7 +41,7 @@ class SampleForm(FlaskForm):
 
     number = StringField("考生号", validators=[InputRequired("请输入 14 位考生号。")])
     password = PasswordField("密码", validators=[InputRequired("请输入密码。")])
-    subject = SelectField("科类", choices=[("1", "文史"), ("5", "理工"), ("3", "艺术（文）")])
+    subject = SelectField("科类", choices=[SelectChoice("1", "文史"), SelectChoice("5", "理工")])
     adjust = RadioField(
         "是否服从专业调剂",
         choices=[("1", "服从"), ("0", "不服从")],

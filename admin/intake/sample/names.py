@@ -66,7 +66,9 @@ def spread(weighted: Iterable[tuple[str, float]], size: int = _TABLE) -> list[st
 
 
 def _parsed(text: str) -> list[tuple[str, float]]:
-    return [(word.rstrip("0123456789"), float(word.lstrip(word.rstrip("0123456789")))) for word in text.split()]
+    return [
+        (word.rstrip("0123456789"), float(word.lstrip(word.rstrip("0123456789")))) for word in text.split()
+    ]
 
 
 class Namer:
@@ -93,9 +95,7 @@ class Namer:
                 pool.append(self._random.choice(single))
                 continue
             one, two = self._random.choice(firsts), self._random.choice(seconds)
-            if chance < 0.20:
-                two = one
-            pool.append(one + two)
+            pool.append(two + two if chance < 0.18 else one + two)
         return pool
 
     def draw(self, sex: str, people: str) -> str:
@@ -118,4 +118,6 @@ class Namer:
 def _falling(characters: str) -> list[str]:
     """Each character, the first ones several times as often as the last."""
     count = len(characters)
-    return [character for at, character in enumerate(characters) for _ in range(1 + 4 * (count - at) // count)]
+    return [
+        character for at, character in enumerate(characters) for _ in range(1 + 4 * (count - at) // count)
+    ]

@@ -12,10 +12,25 @@ _NUMERALS: Final = "一二三四五六七八九十"
 #: so many candidates share one school before the next one is used
 _PER_SCHOOL: Final = 420
 _PER_VOCATIONAL: Final = 500
+#: schools of one kind in one county; the largest provinces have larger schools, not more
+_MOST_SCHOOLS: Final = 12
 _CLASS_SIZE: Final = 55
 #: share of those who register at the county's own point, because they have left school
 _LEFT_SCHOOL: Final = 0.05
-_PRIVATE: Final = ("明德", "博雅", "育才", "英才", "振华", "思源", "长乐", "弘毅", "崇文", "致远", "新星", "雅礼湖")
+_PRIVATE: Final = (
+    "明德",
+    "博雅",
+    "育才",
+    "英才",
+    "振华",
+    "思源",
+    "长乐",
+    "弘毅",
+    "崇文",
+    "致远",
+    "新星",
+    "雅礼湖",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +157,9 @@ def classes(
         all_counties, shared_out(candidates, [each.people for each in all_counties]), strict=True
     ):
         wanted = {code: carried[code] + count * share / whole for code, share in shares.items()}
-        counts = dict(zip(wanted, shared_out(count, [max(0.0, want) for want in wanted.values()]), strict=True))
+        counts = dict(
+            zip(wanted, shared_out(count, [max(0.0, want) for want in wanted.values()]), strict=True)
+        )
         carried = {code: wanted[code] - counts[code] for code in wanted}
         yield county, list(_of_county(county, counts, vocational, numbered))
 
@@ -151,8 +168,8 @@ def _of_county(
     county: County, counts: Mapping[str, int], vocational: str, numbered: dict[str, int]
 ) -> Iterator[SchoolClass]:
     general = {code: count for code, count in counts.items() if code != vocational}
-    schools = _general(county, 1 + sum(general.values()) // _PER_SCHOOL, numbered)
-    trades = _vocational(county, 1 + counts.get(vocational, 0) // _PER_VOCATIONAL)
+    schools = _general(county, min(_MOST_SCHOOLS, 1 + sum(general.values()) // _PER_SCHOOL), numbered)
+    trades = _vocational(county, min(_MOST_SCHOOLS, 1 + counts.get(vocational, 0) // _PER_VOCATIONAL))
     left = Point(f"{county.code}0900", f"{county.short}社会报名点", county.code, "社会报名点", -25)
     here: dict[Point, dict[str, int]] = {point: {} for point in (*schools, *trades, left)}
     for code, count in counts.items():

@@ -1,0 +1,5 @@
+"""`python -m admin COMMAND`."""
+
+from admin.commands import main
+
+main()
