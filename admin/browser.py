@@ -99,9 +99,7 @@ class Browser:
                 return self.get(href)
         raise WalkError(f"{self.page.url}: no link {text!r}")
 
-    def submit(
-        self, form: Form, values: Mapping[str, str] | None = None, *, button: str = "", value: str = ""
-    ) -> Page:
+    def submit(self, form: Form, values: Mapping[str, str] | None = None, *, button: str = "", value: str = "") -> Page:
         """Send a form as it stands, with `values` typed over it, by the button of that name (or value)."""
         filled = [(name, (values or {}).get(name, old)) for name, old in form.fields]
         filled += [(name, new) for name, new in (values or {}).items() if name not in form.names]
@@ -116,7 +114,7 @@ class Browser:
     def send(self, method: str, url: str, fields: Fields) -> Page:
         """Send fields to an address."""
         if method.upper() == "GET":
-            return self._go("GET", f"{url.split('?')[0]}?{urlencode(fields)}", None)
+            return self._go("GET", f"{url.split('?', maxsplit=1)[0]}?{urlencode(fields)}", None)
         return self._go("POST", urljoin(self.base, url), urlencode(fields).encode())
 
     def _go(self, method: str, url: str, body: bytes | None) -> Page:

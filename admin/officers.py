@@ -1,18 +1,48 @@
 """Officers: people of the offices, each with a password, a second factor and one office (A-11, A-13).
 
-None of them has any way to write a preference, nor to read one before its batch closes: the role the
-offices' portal takes in the database has no right to (`migrations/`), whatever a page may try.
+Accounts are made by command only (`admin.appointments`), and signed in with at the desk (`admin.entrance`).
+None of them has any way to write a preference, nor to read one before its batch closes: the role the offices'
+portal takes in the database has no right to (`migrations/`), whatever a page may try.
 """
 
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final, Literal
 
-from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, Text
+from sqlalchemy import CheckConstraint, Connection, ForeignKey, LargeBinary, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db import Base, Id, Moment, Octets, Words
+from app.accounts import FIRST_WAIT_S, FREE_TRIES, LONGEST_WAIT_S
+from app.db import Base, Id, Moment, Octets, Words, Write
+from app.errors import NotAllowed
+from app.offices import Level
+from app.sessions import TOUCH_S
+from app.wording import N_
 
 Role = Literal["operator", "approver", "auditor", "system_admin"]
 ROLES: Final[tuple[Role, ...]] = ("operator", "approver", "auditor", "system_admin")
+ROLE_NAMES: Final[dict[Role, str]] = {
+    "operator": N_("Operator"),
+    "approver": N_("Approver"),
+    "auditor": N_("Auditor"),
+    "system_admin": N_("System administrator"),
+}
+
+Act = Literal["see_progress", "see_names", "export_names", "look_up", "approve_reset"]
+#: who may do what. The three kinds of officers of MLPS 8.1.4.2 stay apart: business, audit, system (O-12)
+MAY: Final[dict[Act, frozenset[Role]]] = {
+    "see_progress": frozenset(ROLES),
+    "see_names": frozenset({"operator", "approver", "auditor"}),
+    "export_names": frozenset({"operator", "approver", "auditor"}),
+    "look_up": frozenset({"operator", "approver"}),
+    "approve_reset": frozenset({"operator", "approver"}),
+}
+
+SESSION_LIFE: Final = timedelta(hours=8)
+PASSWORD_LIFE: Final = timedelta(days=90)
+#: how long a proof of identity is good for the acts that ask for a fresh one (A-14)
+PROOF_LIFE: Final = timedelta(minutes=5)
 
 
 class Officer(Base):
@@ -31,6 +61,8 @@ class Officer(Base):
     role: Mapped[Words]
     #: `app.passwords.seal` with the officers' profile
     password: Mapped[Words]
+    #: None while the first password, which somebody else has seen, still stands
+    password_changed_at: Mapped[Moment | None]
     #: shared secret of the TOTP, sealed like a candidate's identity number
     totp_sealed: Mapped[Octets]
     #: the last time step accepted: no step is accepted twice (A-12)
@@ -51,3 +83,187 @@ class OfficerSession(Base):
     started_at: Mapped[Moment]
     seen_at: Mapped[Moment]
     expires_at: Mapped[Moment]
+    #: when both factors were last given
+    proved_at: Mapped[Moment] = mapped_column(server_default=text("clock_timestamp()"))
+
+
+class OfficerWait(Base):
+    """Failures of one login, whether anybody has it or not."""
+
+    __tablename__ = "officer_waits"
+
+    bucket: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    failures: Mapped[int]
+    failed_at: Mapped[Moment]
+    until: Mapped[Moment]
+
+
+# --- the officer of a request -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """The signed-in officer of one request, and what every page of theirs needs."""
+
+    session_hash: bytes
+    officer_id: int
+    login: str
+    name: str
+    role: Role
+    office_id: int
+    office_name: str
+    level: Level
+    path: str
+    #: the appointment has not ended
+    appointed: bool
+    must_change_password: bool
+    started_at: datetime
+    seen_at: datetime
+    proved_at: datetime
+    ends_at: datetime
+    now: datetime
+
+    # what Flask-Login asks of a user
+    is_authenticated = True
+    is_active = True
+    is_anonymous = False
+
+    def get_id(self) -> str:
+        """The officer's internal id."""
+        return str(self.officer_id)
+
+    @property
+    def role_name(self) -> str:
+        """The role as a msgid."""
+        return ROLE_NAMES[self.role]
+
+    @property
+    def form_mark(self) -> str:
+        """Ties a form to the session it was rendered in. Outlives the new id after a proof of identity (S-10)."""
+        session = f"officer-form|{self.officer_id}|{self.started_at.isoformat()}"
+        return hashlib.sha256(session.encode()).hexdigest()[:24]
+
+    @property
+    def proved_lately(self) -> bool:
+        """Whether both factors were given within the last five minutes (A-14)."""
+        return self.now - self.proved_at <= PROOF_LIFE
+
+    def may(self, act: Act) -> bool:
+        """Whether the officer's role includes `act`."""
+        return self.role in MAY[act]
+
+    def require(self, act: Act) -> None:
+        """Raise `NotAllowed` unless the officer's role includes `act`."""
+        if not self.may(act):
+            raise NotAllowed(f"{self.role} may not {act}")
+
+    def require_proof(self) -> None:
+        """Raise `NotAllowed` unless the officer has lately proved who they are."""
+        if not self.proved_lately:
+            raise NotAllowed("no fresh proof of identity")
+
+
+_LOAD = text("""
+    SELECT s.officer_id, o.login, o.name, o.role, o.office_id, f.name AS office_name, f.level, f.path,
+           o.appointed_until > clock_timestamp() AS appointed,
+           coalesce(o.password_changed_at < clock_timestamp() - CAST(:password_life AS interval), true)
+               AS must_change_password,
+           s.started_at, s.seen_at, s.proved_at, s.expires_at AS ends_at, clock_timestamp() AS now
+    FROM officer_sessions s
+    JOIN officers o ON o.id = s.officer_id
+    JOIN offices f ON f.id = o.office_id
+    WHERE s.id_hash = :id AND s.expires_at > clock_timestamp()
+      AND s.seen_at > clock_timestamp() - :idle * interval '1 second'
+""")
+
+
+def load(connection: Connection, id_hash: bytes, idle_seconds: int) -> Visitor | None:
+    """The officer behind a session id, or None when it has ended, lapsed or never was.
+
+    An officer whose appointment is over is returned with `appointed` false: the caller ends the session.
+    """
+    found = connection.execute(_LOAD, {"id": id_hash, "idle": idle_seconds, "password_life": PASSWORD_LIFE}).mappings()
+    row = found.first()
+    return None if row is None else Visitor(session_hash=id_hash, **row)
+
+
+def touch(connection: Connection, visitor: Visitor) -> None:
+    """Note that the session is in use; at most once a minute, so that reading stays reading."""
+    if (visitor.now - visitor.seen_at).total_seconds() < TOUCH_S:
+        return
+    connection.execute(
+        text("UPDATE officer_sessions SET seen_at = clock_timestamp() WHERE id_hash = :id"),
+        {"id": visitor.session_hash},
+    )
+
+
+# --- writes of a deed ---------------------------------------------------------------------------------
+
+
+def session_started(officer_id: int, id_hash: bytes, label: str, ip: str | None) -> Write:
+    """The write that opens an officer's session; the one before it ends with that (S-04)."""
+    return Write(
+        """
+        INSERT INTO officer_sessions (officer_id, id_hash, label, ip, started_at, seen_at, proved_at, expires_at)
+        VALUES (:officer, :id, :label, :ip, clock_timestamp(), clock_timestamp(), clock_timestamp(),
+                clock_timestamp() + CAST(:life AS interval))
+        ON CONFLICT (officer_id) DO UPDATE SET id_hash = excluded.id_hash, label = excluded.label,
+            ip = excluded.ip, started_at = excluded.started_at, seen_at = excluded.seen_at,
+            proved_at = excluded.proved_at, expires_at = excluded.expires_at
+        """,
+        {"officer": officer_id, "id": id_hash, "label": label, "ip": ip, "life": SESSION_LIFE},
+    )
+
+
+def session_proved(old: bytes, new: bytes) -> Write:
+    """The write that notes a fresh proof of identity. The session goes on under a new id (S-02)."""
+    return Write(
+        """
+        UPDATE officer_sessions SET id_hash = :new, proved_at = clock_timestamp(), seen_at = clock_timestamp()
+        WHERE id_hash = :old
+        """,
+        {"old": old, "new": new},
+    )
+
+
+def session_ended(id_hash: bytes) -> Write:
+    """The write that ends a session."""
+    return Write("DELETE FROM officer_sessions WHERE id_hash = :id", {"id": id_hash})
+
+
+def password_set(officer_id: int, stored: str) -> Write:
+    """The write that sets the password an officer has chosen."""
+    return Write(
+        "UPDATE officers SET password = :password, password_changed_at = clock_timestamp() WHERE id = :officer",
+        {"password": stored, "officer": officer_id},
+    )
+
+
+def password_resealed(officer_id: int, stored: str) -> Write:
+    """The write that stores the same password anew, when its cost or pepper has changed."""
+    return Write(
+        "UPDATE officers SET password = :password WHERE id = :officer",
+        {"password": stored, "officer": officer_id},
+    )
+
+
+_FAILED: Final = f"""
+    INSERT INTO officer_waits AS w (bucket, failures, failed_at, until)
+    VALUES (:bucket, 1, clock_timestamp(), clock_timestamp())
+    ON CONFLICT (bucket) DO UPDATE SET
+        failures = CASE WHEN w.failed_at < clock_timestamp() - interval '1 day' THEN 1 ELSE w.failures + 1 END,
+        failed_at = clock_timestamp(),
+        until = clock_timestamp() + CASE WHEN w.failures < {FREE_TRIES} THEN interval '0'
+            ELSE least({LONGEST_WAIT_S}, {FIRST_WAIT_S} * power(2, least(w.failures - {FREE_TRIES}, 10)))
+                 * interval '1 second' END
+"""  # noqa: S608 -- constants
+
+
+def failed(bucket: bytes) -> Write:
+    """The write that books one failure of a login: five are free, then 30 s, doubling to 15 min."""
+    return Write(_FAILED, {"bucket": bucket})
+
+
+def forgiven(bucket: bytes) -> Write:
+    """The write that clears a login's failures after success."""
+    return Write("DELETE FROM officer_waits WHERE bucket = :bucket", {"bucket": bucket})

@@ -20,13 +20,16 @@ import smtplib
 import ssl
 import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
+from functools import cache
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 from urllib.parse import SplitResult, urlsplit
 
 from babel.support import Translations
@@ -35,7 +38,7 @@ from cryptography.exceptions import InvalidTag
 import app
 from app import notices
 from app.candidates import Sealer
-from app.db import Database, together
+from app.db import Database, Write, together
 from app.errors import Unavailable
 from app.notices import Due
 from config.settings import Settings, SettingsError
@@ -47,6 +50,8 @@ TIMEOUT_S: Final = 5.0
 LEASE: Final = timedelta(minutes=5)
 #: between two looks at an empty queue
 PAUSE_S: Final = 2.0
+#: between attempts to write down what happened
+NOTE_WAITS_S: Final = (0.2, 1.0, 5.0, 20.0)
 _TRANSLATIONS: Final = Path(app.__file__).parent / "translations"
 
 
@@ -106,9 +111,7 @@ class ToMail:
         if not (self._host and self._domain):
             raise SettingsError("SENDER must read smtp://HOST:PORT/DOMAIN; messages go to PHONE@DOMAIN")
         if self._user and not secret:
-            raise SettingsError(
-                "SENDER names a user; put the password into the file sender_secret beside the keys"
-            )
+            raise SettingsError("SENDER names a user; put the password into the file sender_secret beside the keys")
 
     def send(self, message: Message) -> None:
         """Deliver one mail over a connection of its own."""
@@ -222,6 +225,16 @@ class Post:
             outcomes = list(pool.map(self._one, taken))
         return sum(outcomes), len(outcomes) - sum(outcomes)
 
+    def counts(self) -> dict[str, int]:
+        """How many messages were sent, are waiting, and were given up."""
+        with self.database.transaction() as session:
+            return notices.counts(session)
+
+    def in_trouble(self) -> list[dict[str, Any]]:
+        """Messages that could not be sent yet, or were given up (no `due_at`), oldest first."""
+        with self.database.transaction() as session:
+            return notices.in_trouble(session)
+
     def until_stopped(self, stopped: threading.Event) -> None:
         """Send whatever becomes due until `stopped` is set. A database that is away delays, nothing else."""
         while not stopped.is_set():
@@ -240,10 +253,21 @@ class Post:
             trouble = str(error)
         except (KeyError, InvalidTag, _NoPhoneError) as error:
             trouble, final = f"this message cannot be written: {type(error).__name__}", True
-        note = notices.not_sent(due.id, trouble, final=final) if trouble else notices.sent(due.id)
-        with self.database.transaction() as session:
-            together(session, note)
+        self._note(notices.not_sent(due.id, trouble, final=final) if trouble else notices.sent(due.id))
         return not trouble
+
+    def _note(self, note: Write) -> None:
+        """Write down what happened, through a restart of the database: what is not noted is sent again."""
+        for wait in (*NOTE_WAITS_S, None):
+            try:
+                with self.database.transaction() as session:
+                    together(session, note)
+            except Unavailable:
+                if wait is None:
+                    raise
+                time.sleep(wait)
+            else:
+                return
 
     def _written(self, due: Due) -> Message:
         if due.mobile_sealed is None:
@@ -259,13 +283,18 @@ class _NoPhoneError(Exception):
     """The candidate left no phone number."""
 
 
+@cache
 def _gettext() -> Callable[[str], str]:
-    translations = Translations.load(_TRANSLATIONS, ["zh_Hans"])
-    return translations.gettext
+    return Translations.load(_TRANSLATIONS, ["zh_Hans"]).gettext
 
 
-def post_office(settings: Settings, database: Database) -> Post:
-    """What `python -m admin send` sends with."""
+@contextmanager
+def post_office(settings: Settings) -> Iterator[Post]:
+    """What `python -m admin send` sends with, as the owner of the database."""
     keys = settings.keys()
-    sealer = Sealer(keys.column_key, keys.index_key)
-    return Post(database, sealer, sender_of(settings), settings.site.hotline)
+    sender = sender_of(settings)
+    database = Database(settings.database_url, pool_size=PARALLEL + 1)
+    try:
+        yield Post(database, Sealer(keys.column_key, keys.index_key), sender, settings.site.hotline)
+    finally:
+        database.dispose()

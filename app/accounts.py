@@ -83,8 +83,13 @@ class Known:
 
     candidate_id: int | None
     password: str | None
+    password_changed_at: datetime | None
     device_known: bool
     wait_seconds: int
+
+
+#: in the place of a device: whoever gave right codes of the candidate's card, and something else wrong
+CARD_HOLDER: Final = b"card"
 
 
 def bucket(key: bytes, candidate_no: str, device_hash: bytes | None) -> bytes:
@@ -93,7 +98,7 @@ def bucket(key: bytes, candidate_no: str, device_hash: bytes | None) -> bytes:
 
 
 _LOOK_UP = text("""
-    SELECT c.id AS candidate_id, a.password, d.token_hash IS NOT NULL AS device_known,
+    SELECT c.id AS candidate_id, a.password, a.password_changed_at, d.token_hash IS NOT NULL AS device_known,
            ceil(extract(epoch FROM w.until - clock_timestamp()))::int AS wait_seconds
     FROM (SELECT CAST(:candidate_no AS text) AS candidate_no) asked
     LEFT JOIN candidates c ON c.candidate_no = asked.candidate_no
@@ -122,9 +127,20 @@ def look_up(connection: Connection, key: bytes, candidate_no: str, device_hash: 
     return Known(
         candidate_id=row["candidate_id"] if row["password"] is not None else None,
         password=row["password"],
+        password_changed_at=row["password_changed_at"],
         device_known=bool(row["device_known"]),
         wait_seconds=max(0, row["wait_seconds"] or 0),
     )
+
+
+_WAIT = text("""
+    SELECT greatest(0, ceil(extract(epoch FROM until - clock_timestamp())))::int FROM waits WHERE bucket = :bucket
+""")
+
+
+def wait_seconds(session: Session, bucket_name: bytes) -> int:
+    """What remains of one bucket's wait."""
+    return session.execute(_WAIT, {"bucket": bucket_name}).scalar() or 0
 
 
 _FAILED: Final = f"""
@@ -192,10 +208,24 @@ def password_changed(candidate_id: int, password: str, *, after_reset: bool) -> 
 
 
 def two_codes_asked(candidate_id: int, reason: str) -> Write:
-    """The write that asks two codes from now on: a lost card, a sign-in that was not the candidate's."""
+    """The write that asks two codes from now on: a lost card, a sign-in that was not the candidate's.
+
+    A new card ends "lost" (`card_replaced`), so "lost" never takes the place of what only an office ends.
+    """
     return Write(
-        "UPDATE accounts SET two_codes_reason = :reason WHERE candidate_id = :candidate",
+        """
+        UPDATE accounts SET two_codes_reason = :reason
+        WHERE candidate_id = :candidate AND (two_codes_reason IS NULL OR :reason <> 'lost')
+        """,
         {"candidate": candidate_id, "reason": reason},
+    )
+
+
+def card_replaced(candidate_id: int) -> Write:
+    """The write that ends the two codes of a lost card once a new one is bound: the lost one opens nothing."""
+    return Write(
+        "UPDATE accounts SET two_codes_reason = NULL WHERE candidate_id = :candidate AND two_codes_reason = 'lost'",
+        {"candidate": candidate_id},
     )
 
 
@@ -269,14 +299,40 @@ def ticket_matches(session: Session, candidate_id: int, secret_hash: bytes) -> b
     return hmac.compare_digest(found or bytes(32), secret_hash)
 
 
-_LOCK = text(
-    "SELECT two_codes_until, two_codes_reason FROM accounts WHERE candidate_id = :candidate FOR UPDATE"
-)
+_LOCK = text("SELECT two_codes_until, two_codes_reason FROM accounts WHERE candidate_id = :candidate FOR UPDATE")
 
 
 def lock(session: Session, candidate_id: int) -> bool:
     """Hold the candidate's row until the transaction ends: the first lock of every deed. False: no account."""
     return session.execute(_LOCK, {"candidate": candidate_id}).first() is not None
+
+
+_HOLD = text("""
+    SELECT 1 FROM accounts WHERE candidate_id = :candidate AND password_changed_at = :changed_at FOR UPDATE
+""")
+
+
+def hold(session: Session, known: Known) -> bool:
+    """Lock the account whose password was just found right. False when the password was changed meanwhile.
+
+    Without this a sign-in begun with the old password would outlive the reset that ends every session.
+    """
+    asked = {"candidate": known.candidate_id, "changed_at": known.password_changed_at}
+    return session.execute(_HOLD, asked).first() is not None
+
+
+_TWO_CODES = text("""
+    SELECT two_codes_reason AS reason, two_codes_until AS until, clock_timestamp() AS now
+    FROM accounts WHERE candidate_id = :candidate
+""")
+
+
+def why_two_codes(connection: Connection, candidate_id: int) -> str:
+    """Why the account's own state asks two codes: "lost", "not_me", "office", "recent" (a reset); "" if it does not."""
+    row = connection.execute(_TWO_CODES, {"candidate": candidate_id}).one()
+    if row.reason is not None:
+        return str(row.reason)
+    return "recent" if two_codes_due(row.until, None, row.now) else ""
 
 
 def two_codes_due(until: datetime | None, reason: str | None, now: datetime) -> bool:

@@ -92,9 +92,7 @@ class Entry:
     @property
     def tuition(self) -> int | None:
         """The lowest tuition among the majors, yuan a year."""
-        return min(
-            (major.tuition for major in self.offer.majors.values() if major.tuition is not None), default=None
-        )
+        return min((major.tuition for major in self.offer.majors.values() if major.tuition is not None), default=None)
 
     @property
     def quota(self) -> int:
@@ -172,9 +170,7 @@ def _slice(question: _Question) -> Slice:
         _SLICE, {"version": version, "batch": batch, "subject_class": subject_class}
     ).mappings()
     entries = tuple(_entries([dict(row) for row in found]))
-    return Slice(
-        entries, {(entry.column, entry.offer.institution, entry.offer.group): entry for entry in entries}
-    )
+    return Slice(entries, {(entry.column, entry.offer.institution, entry.offer.group): entry for entry in entries})
 
 
 def _entries(plans: Sequence[dict[str, Any]]) -> Iterator[Entry]:
@@ -197,8 +193,9 @@ def _entries(plans: Sequence[dict[str, Any]]) -> Iterator[Entry]:
             requirement=requirement,
         )
         searched = [
-            institution,
+            f"{institution}-{group}" if group else institution,
             first["institution_name"],
+            first["group_name"],
             first["initials"],
             first["place"],
             first["province_name"],
@@ -253,13 +250,11 @@ def search(
         and (not wanted.suits or entry.offer.requirement.met_by(first_subject, second_subjects))
         and all(word in entry.text for word in words)
     ]
-    return sorted(
-        found, key=lambda entry: (not _leads(entry, words), entry.offer.institution, entry.offer.group or "")
-    )
+    return sorted(found, key=lambda entry: (not _leads(entry, words), entry.offer.institution, entry.offer.group or ""))
 
 
 def _leads(entry: Entry, words: Sequence[str]) -> bool:
     name = entry.offer.name.casefold()
-    return any(
-        word == entry.offer.institution or name.startswith(word) or entry.initials == word for word in words
-    )
+    codes = {entry.offer.institution, f"{entry.offer.institution}-{entry.offer.group}"}
+    initials = entry.initials.casefold()
+    return any(word in codes or name.startswith(word) or initials == word for word in words)

@@ -69,8 +69,7 @@ class Preferences:
     def empty(self) -> bool:
         """Whether no slot is filled and no box ticked."""
         return not any(
-            column.used or column.institution_adjust or column.directed_adjust
-            for column in self.columns.values()
+            column.used or column.institution_adjust or column.directed_adjust for column in self.columns.values()
         )
 
 
@@ -112,9 +111,7 @@ def from_content(content: Mapping[str, Any]) -> Preferences:
     return Preferences(
         {
             code: ColumnChoices(
-                tuple(
-                    slot and Choice(**{**slot, "majors": tuple(slot["majors"])}) for slot in column["slots"]
-                ),
+                tuple(slot and Choice(**{**slot, "majors": tuple(slot["majors"])}) for slot in column["slots"]),
                 column["institution_adjust"],
                 column["directed_adjust"],
             )
@@ -155,8 +152,7 @@ def _column(value: object, spec: ColumnSpec, place: str) -> ColumnChoices:
     slots = _list(given.get("slots", []), spec.slots, f"{place}.slots")
     return ColumnChoices(
         tuple(
-            None if slot is None else _slot(slot, spec, f"{place}.slots[{index}]")
-            for index, slot in enumerate(slots)
+            None if slot is None else _slot(slot, spec, f"{place}.slots[{index}]") for index, slot in enumerate(slots)
         ),
         _box(given, "institution_adjust", place, asked=spec.institution_adjust),
         _box(given, "directed_adjust", place, asked=spec.directed_adjust),

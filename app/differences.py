@@ -94,9 +94,7 @@ def _in_column(column: str, old: ColumnChoices, new: ColumnChoices) -> Iterator[
         if before.majors != choice.majors:
             yield Difference("majors", column, choice, old_slot, slot, before.majors, choice.majors)
         if before.major_adjust != choice.major_adjust:
-            yield Difference(
-                "major_adjust", column, choice, old_slot, slot, before.major_adjust, choice.major_adjust
-            )
+            yield Difference("major_adjust", column, choice, old_slot, slot, before.major_adjust, choice.major_adjust)
     if old.institution_adjust != new.institution_adjust:
         yield Difference("institution_adjust", column, old=old.institution_adjust, new=new.institution_adjust)
     if old.directed_adjust != new.directed_adjust:

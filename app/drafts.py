@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app import accounts, tallies
 from app.batches import Window
-from app.db import Base, Big, Document, Moment, Write, clock, together
+from app.db import Base, Big, Document, Moment, Write, together
 from app.errors import Closed, DraftMoved, NotFound
 
 
@@ -31,27 +31,31 @@ class Draft(Base):
 
 
 _STANDS = text("""
-    SELECT coalesce(d.version, 0) AS version, nextval('draft_versions') AS next_version, a.candidate_id IS NOT NULL AS activated,
+    SELECT coalesce(d.version, 0) AS version, d.content, nextval('draft_versions') AS next_version,
+           clock_timestamp() AS now,
            EXISTS (SELECT 1 FROM bindings bn WHERE bn.candidate_id = c.id) AS bound,
            EXISTS (SELECT 1 FROM filings f WHERE f.candidate_id = c.id AND f.batch_id = b.id) AS filed,
            c.point_id, b.opens_at, b.closes_at, b.suspended_at
     FROM candidates c
     JOIN batches b ON b.id = :batch AND c.subject_class = ANY (b.subject_classes)
-    LEFT JOIN accounts a ON a.candidate_id = c.id
     LEFT JOIN drafts d ON d.candidate_id = c.id AND d.batch_id = b.id
     WHERE c.id = :candidate
 """)
 
 
-def save(
-    session: Session, candidate_id: int, batch_id: int, content: dict[str, Any], seen_version: int
-) -> int:
-    """Keep `content` as the draft and return its new version.
+def save(session: Session, candidate_id: int, batch_id: int, content: dict[str, Any], seen_version: int) -> int:
+    """Keep `content` as the draft and return its version.
+
+    What is kept already is not written again and keeps its version: going through one's pages must not turn
+    those of another window out of date. Nor is an empty list where there never was anything.
 
     Raises `DraftMoved` when another window saved after `seen_version` (0: there was none), `Closed` after
     the batch's end, `NotFound` when the batch is not for this candidate. Before the opening drafts are welcome.
     """
     stands = _hold(session, candidate_id, batch_id)
+    never_anything = not stands["version"] and not stands["filed"]
+    if stands["content"] == content or (never_anything and not content["columns"]):
+        return int(stands["version"])
     if stands["version"] != seen_version:
         raise DraftMoved(version=stands["version"])
     writes = [
@@ -97,7 +101,8 @@ def _hold(session: Session, candidate_id: int, batch_id: int) -> dict[str, Any]:
     row = session.execute(_STANDS, {"candidate": candidate_id, "batch": batch_id}).mappings().first()
     if row is None:
         raise NotFound("no such batch for this candidate")
-    now: datetime = clock(session)
+    # read by a statement after the lock was had, as the clock must be
+    now: datetime = row["now"]
     if Window(row["opens_at"], row["closes_at"], row["suspended_at"]).state_at(now) == "closed":
         raise Closed
     return dict(row)

@@ -115,8 +115,7 @@ _BELOW: Final = N_(
     " You may file, but you will hardly be placed unless the line is lowered."
 )
 _BELOW_CLOSED: Final = N_(
-    "Your score %(score)s is below the line “%(line)s” of %(points)s, so %(place)s is closed to you."
-    " Remove it."
+    "Your score %(score)s is below the line “%(line)s” of %(points)s, so %(place)s is closed to you. Remove it."
 )
 
 _PLANS: Final = {

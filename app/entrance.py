@@ -1,7 +1,12 @@
 """How a candidate gets in: activation, sign-in, a new card, a forgotten password.
 
 Argon2id of a password is always computed outside a transaction. Refusals at this door read alike: nobody
-learns which of the details was wrong, nor whether a number exists (A-02, A-08).
+learns which of the details was wrong, nor whether a number exists (A-02, A-08). What is known of a candidate
+is held against a new password only after everything else was right, or a refusal would tell it.
+
+Waits: strangers share one an account, a known device has its own. A third is for whoever gives right codes of
+the card with something else wrong: a stolen card must not be a way to try passwords past every other wait,
+and nobody without the card can start it.
 """
 
 import hashlib
@@ -9,22 +14,18 @@ import hmac
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any, Final
 
-from pypinyin import Style, lazy_pinyin
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app import accounts, audit, bindings, passwords, sessions, tallies
-from app.accounts import Known
+from app.accounts import CARD_HOLDER, Known
 from app.db import Database, Write, together
-from app.errors import NoCard, TooSoon
+from app.errors import TooSoon
 from app.notices import notice
-from cards import codes
-from cards.challenges import pair_for_binding
+from app.pairs import Asked, Pair, Pairs, bound
 from cards.codes import SealedCard
-from cards.errors import Malformed
 from config.keys import KeyRing
 
 NOTICE_VERSION: Final = "2026-11"
@@ -38,6 +39,8 @@ class Where:
     label: str
     request_id: str
     device_hash: bytes | None
+    #: the session this browser is in until now; it ends when another one begins (S-02)
+    leaving: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,13 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class Weak:
+    """Everything fits, but the new password is too easy to guess. Nothing was changed, no code was used."""
+
+    reason: passwords.Weakness
+
+
+@dataclass(frozen=True, slots=True)
 class Activation:
     """What is typed at activation."""
 
@@ -66,11 +76,13 @@ class Activation:
 
 _PERSON = text("""
     SELECT c.id, c.candidate_no, c.name, c.birth_date, c.id_no_sealed, c.mobile_sealed, p.name AS school,
-           k.serial, k.lot, k.key_chain, k.algorithm, k.salt, k.verifiers, a.candidate_id IS NOT NULL AS activated
+           k.serial, k.lot, k.key_chain, k.algorithm, k.salt, k.verifiers, a.candidate_id IS NOT NULL AS activated,
+           own.serial AS own_serial
     FROM candidates c
     JOIN offices p ON p.id = c.point_id
     LEFT JOIN accounts a ON a.candidate_id = c.id
     LEFT JOIN cards k ON k.holder_id = c.id AND k.state = 'handed' AND k.serial = :serial
+    LEFT JOIN cards own ON own.holder_id = c.id AND own.state IN ('handed', 'bound')
     WHERE c.candidate_no = :candidate_no
 """)
 
@@ -85,69 +97,76 @@ class Door:
     session_seconds: int
     #: codes of the shortest card in circulation: pairs are drawn below it, so that every serial looks alike
     card_codes: int
+    #: how long a session lives without a request
+    idle_seconds: int = 900
 
-    def pair_asked(self, serial: str) -> tuple[int, int]:
+    @property
+    def _pairs(self) -> Pairs:
+        return Pairs(self.keys, self.card_codes)
+
+    def pair_asked(self, serial: str) -> Pair:
         """The two codes asked of whoever names this serial; the same each time, real card or not."""
-        return pair_for_binding(self.keys.binding_key, serial, self.card_codes)
+        return self._pairs.of_serial(serial)
 
     # --- activation ---------------------------------------------------------------------------------
 
-    def personal(self, candidate_no: str, serial: str = "") -> list[str]:
-        """What others know about this candidate and must not be a password (A-05)."""
-        with self.database.reading() as connection:
-            row = (
-                connection.execute(_PERSON, {"candidate_no": candidate_no, "serial": serial})
-                .mappings()
-                .first()
-            )
-        return [candidate_no, serial] + (self._personal(dict(row)) if row is not None else [])
-
-    def activate(self, asked: Activation, where: Where) -> SignedIn | Refused:
+    def activate(self, asked: Activation, where: Where) -> SignedIn | Weak | Refused:
         """Bind the card and make the account, if everything fits together; else say only that it does not.
 
         The codes are judged whatever else is wrong, against a decoy where there is no such card, so that a
-        refusal takes equally long. Two codes are 10^14 possibilities: no counter is needed against guessing,
-        and so nobody can use one to keep the owner out.
+        refusal takes equally long. Two codes are 10^14 possibilities: no counter is needed against guessing
+        them, and so nobody can use one to keep the owner out. Raises `TooSoon` for right codes with a wrong
+        identity number, from the sixth time on.
         """
-        with self.database.reading() as connection:
-            row = (
-                connection.execute(_PERSON, {"candidate_no": asked.candidate_no, "serial": asked.serial})
-                .mappings()
-                .first()
-            )
-        person = dict(row) if row is not None else None
-        pair = self.pair_asked(asked.serial)
-        card = self._card(person, asked.serial)
-        right = self._pair_right(card, pair, asked.codes)
-        fits = (
-            right
-            and person is not None
-            and not person["activated"]
-            and self._tail_fits(person, asked.id_tail)
-        )
+        typed = [asked.candidate_no, asked.serial, asked.id_tail]
+        if weak := _weak(asked.password, typed):
+            return weak
+        person = self._person(asked.candidate_no, asked.serial)
+        there = person is not None and person["serial"] is not None
+        card = bindings.sealed(person) if person and there else self._pairs.decoy(asked.serial)
+        right = self._pairs.right(card, self.pair_asked(asked.serial), asked.codes)
         stored = passwords.seal(asked.password, self.keys.password_pepper, passwords.CANDIDATE)
-        if not fits or person is None:
-            self._remember_refusal("activation.refused", person, where)
-            return Refused()
-        return self._activated(person["id"], card, pair, stored, where)
-
-    def _activated(
-        self, candidate_id: int, card: SealedCard, pair: tuple[int, int], stored: str, where: Where
-    ) -> SignedIn | Refused:
-        session_id, id_hash = sessions.new_id()
         with self.database.transaction() as session:
-            if bindings.handed(session, card.serial, candidate_id) is None:
+            held = None
+            if right and person is not None and not person["activated"]:
+                held = bindings.handed(session, card.serial, person["id"])
+            if held is None or person is None:
+                candidate_id = person["id"] if person else None
+                together(session, _refusal("activation.refused", candidate_id, where))
                 return Refused()
-            together(
-                session,
-                accounts.opened(candidate_id, stored, NOTICE_VERSION),
-                *bindings.bind(candidate_id, card, pair),
-                tallies.candidate_moved(candidate_id, bound=True),
-                *self._session(id_hash, candidate_id, where),
-                *self._device(candidate_id, where),
-                notice("activated", candidate_id, card.serial),
-                _entry("account.activated", candidate_id, where, serial=card.serial),
-            )
+            return self._activate(session, person, asked, held, stored, where)
+
+    def _activate(  # noqa: PLR0913, PLR0917 -- what an activation knows
+        self,
+        session: Session,
+        person: dict[str, Any],
+        asked: Activation,
+        card: SealedCard,
+        stored: str,
+        where: Where,
+    ) -> SignedIn | Weak | Refused:
+        """The part behind the codes: whoever comes here holds the card, which is locked."""
+        candidate_id = person["id"]
+        wait = accounts.bucket(self.keys.session_key, asked.candidate_no, CARD_HOLDER)
+        if seconds := accounts.wait_seconds(session, wait):
+            raise TooSoon(seconds)
+        if not self._tail_fits(person, asked.id_tail):
+            together(session, accounts.failed(wait), _refusal("activation.refused", candidate_id, where))
+            return Refused()
+        if weak := _weak(asked.password, self._known_of(person)):
+            return weak
+        session_id, id_hash = sessions.new_id()
+        together(
+            session,
+            accounts.opened(candidate_id, stored, NOTICE_VERSION),
+            *bindings.bind(candidate_id, card, self.pair_asked(card.serial)),
+            tallies.candidate_moved(candidate_id, bound=True),
+            accounts.forgiven(wait),
+            *self._session(id_hash, candidate_id, where),
+            *self._device(candidate_id, where),
+            notice("activated", candidate_id, card.serial),
+            _entry("account.activated", candidate_id, where, serial=card.serial),
+        )
         return SignedIn(session_id, candidate_id)
 
     # --- sign-in ------------------------------------------------------------------------------------
@@ -161,94 +180,132 @@ class Door:
         known = self._look_up(candidate_no, where)
         if known.wait_seconds:
             raise TooSoon(known.wait_seconds)
-        if not self._password_right(known, password):
-            return self._sign_in_refused(candidate_no, known, where)
+        right = self._password_right(known, password)
+        resealed = self._resealed(known, password) if right else None
         with self.database.transaction() as session:
-            return self._open(session, candidate_no, known, password, where)
+            if known.candidate_id is not None and right and accounts.hold(session, known):
+                writes = self._opening(known.candidate_id, candidate_no, known, resealed, where)
+                return self._open(session, known.candidate_id, where, *writes)
+            together(session, *self._wrong_password(candidate_no, known, where))
+        return Refused()
 
-    def pair_for_sign_in(self, candidate_no: str) -> tuple[int, int]:
-        """The two codes asked for signing in past a wait; for a number without a card, a pair just like one."""
-        with self.database.reading() as connection:
-            row = connection.execute(
-                text("""
-                    SELECT bn.asked, bn.asked_second FROM bindings bn JOIN candidates c ON c.id = bn.candidate_id
-                    WHERE c.candidate_no = :no AND bn.asked IS NOT NULL AND bn.asked_second IS NOT NULL
-                """),
-                {"no": candidate_no},
-            ).first()
-        if row is not None:
-            return row.asked, row.asked_second
-        return self.pair_asked("sign-in|" + candidate_no)
+    def pair_for_sign_in(self, candidate_no: str) -> Pair:
+        """The two codes asked past a wait or for a new password; a number nobody has is asked a pair just like one."""
+        return self._pairs.of_candidate(self.database, candidate_no)
 
     def sign_in_with_card(
-        self, candidate_no: str, password: str, given: Sequence[str], where: Where
+        self,
+        candidate_no: str,
+        password: str,
+        given: Sequence[str],
+        where: Where,
+        pair: Pair | None = None,
     ) -> SignedIn | Refused:
-        """Open a session for the right password and two right codes, past every wait (R-05)."""
+        """Open a session for the right password and two right codes, past the waits of R-04 (R-05).
+
+        `pair` is what the page asked. Raises `ChallengeStale`, without looking at the codes, when another pair
+        is asked by now; `TooSoon` for right codes with a wrong password, from the sixth time on.
+        """
         known = self._look_up(candidate_no, where)
         right = self._password_right(known, password)
+        resealed = self._resealed(known, password) if right else None
+        wait = accounts.bucket(self.keys.session_key, candidate_no, CARD_HOLDER)
         with self.database.transaction() as session:
-            judged = self._judged(session, known.candidate_id, candidate_no, given)
-            if judged is not None and right:
-                return self._open(
-                    session, candidate_no, known, password, where, *bindings.spend(*judged, "sign_in")
-                )
-        return self._sign_in_refused(candidate_no, known, where)
+            spend = self._pairs.spent(session, Asked(known.candidate_id, candidate_no, given, pair), "sign_in")
+            if spend is None or known.candidate_id is None:
+                together(session, *self._wrong_password(candidate_no, known, where))
+                return Refused()
+            if seconds := accounts.wait_seconds(session, wait):
+                raise TooSoon(seconds)
+            if not (right and accounts.hold(session, known)):
+                together(session, accounts.failed(wait), _refusal("password.wrong", known.candidate_id, where))
+                return Refused()
+            together(session, *spend, *self._device(known.candidate_id, where), accounts.forgiven(wait))
+            writes = self._opening(known.candidate_id, candidate_no, known, resealed, where)
+            return self._open(session, known.candidate_id, where, *writes)
 
     # --- forgotten password -------------------------------------------------------------------------
 
-    def reset(
-        self, candidate_no: str, ticket: str, given: Sequence[str], password: str, where: Where
-    ) -> SignedIn | Refused:
+    def reset(  # noqa: PLR0913, PLR0917 -- what a reset is made of
+        self,
+        candidate_no: str,
+        ticket: str,
+        given: Sequence[str],
+        password: str,
+        where: Where,
+        pair: Pair | None = None,
+    ) -> SignedIn | Weak | Refused:
         """Set a new password for the counter's ticket and two right codes; neither alone does anything (A-09).
 
-        Every session ends, a message goes out, and for a day each confirmation needs two codes.
+        Every session ends, a message goes out, and for a day each confirmation needs two codes. `pair` as in
+        `sign_in_with_card`.
         """
-        known = self._look_up(candidate_no, where)
+        if weak := _weak(password, [candidate_no]):
+            return weak
+        person = self._person(candidate_no)
+        candidate_id = person["id"] if person is not None and person["activated"] else None
         stored = passwords.seal(password, self.keys.password_pepper, passwords.CANDIDATE)
-        candidate_id = known.candidate_id
-        session_id, id_hash = sessions.new_id()
         with self.database.transaction() as session:
-            judged = self._judged(session, candidate_id, candidate_no, given)
+            spend = self._pairs.spent(session, Asked(candidate_id, candidate_no, given, pair), "reset")
             ticket_right = accounts.ticket_matches(session, candidate_id or 0, ticket_hash(ticket))
-            if candidate_id is None or judged is None or not ticket_right:
-                together(session, _entry("password.reset_refused", candidate_id, where))
+            if candidate_id is None or person is None or spend is None or not ticket_right:
+                together(session, _refusal("password.reset_refused", candidate_id, where))
                 return Refused()
-            together(
-                session,
-                accounts.password_changed(candidate_id, stored, after_reset=True),
-                accounts.reset_used(candidate_id),
-                *bindings.spend(*judged, "reset"),
-                sessions.all_ended(candidate_id),
-                accounts.forgiven(accounts.bucket(self.keys.session_key, candidate_no, None)),
-                notice("password_reset", candidate_id, where.request_id),
-                _entry("password.reset", candidate_id, where),
-            )
-            together(session, *self._session(id_hash, candidate_id, where, make_room=False))
+            if weak := _weak(password, self._known_of(person)):
+                return weak
+            together(session, *spend)
+            return self._reset(session, candidate_id, candidate_no, stored, where)
+
+    def _reset(self, session: Session, candidate_id: int, candidate_no: str, stored: str, where: Where) -> SignedIn:
+        session_id, id_hash = sessions.new_id()
+        key = self.keys.session_key
+        together(
+            session,
+            accounts.password_changed(candidate_id, stored, after_reset=True),
+            accounts.reset_used(candidate_id),
+            sessions.all_ended(candidate_id),
+            accounts.forgiven(accounts.bucket(key, candidate_no, None)),
+            accounts.forgiven(accounts.bucket(key, candidate_no, CARD_HOLDER)),
+            *self._device(candidate_id, where),
+            notice("password_reset", candidate_id, where.request_id),
+            _entry("password.reset", candidate_id, where),
+        )
+        together(session, *self._session(id_hash, candidate_id, where))
         return SignedIn(session_id, candidate_id)
 
     # --- from inside --------------------------------------------------------------------------------
 
-    def change_password(
+    def change_password(  # noqa: PLR0913 -- who, from what to what
         self, candidate_id: int, candidate_no: str, old: str, new: str, *, keep: bytes, where: Where
-    ) -> bool:
-        """Set a new password for the right old one; every other session ends. False: the old one is wrong."""
+    ) -> Weak | Refused | None:
+        """Set a new password for the right old one; every session but `keep` ends. None: it is done.
+
+        A wrong old password is booked against this session alone; raises `TooSoon` while its wait runs.
+        """
         known = self._look_up(candidate_no, where)
-        if known.wait_seconds:
-            raise TooSoon(known.wait_seconds)
-        if not self._password_right(known, old):
-            self._sign_in_refused(candidate_no, known, where)
-            return False
+        person = self._person(candidate_no)
+        right = self._password_right(known, old)
+        weak = _weak(new, self._known_of(person) if person else [candidate_no])
         stored = passwords.seal(new, self.keys.password_pepper, passwords.CANDIDATE)
+        wait = accounts.bucket(self.keys.session_key, candidate_no, keep)
         with self.database.transaction() as session:
             accounts.lock(session, candidate_id)
+            if seconds := accounts.wait_seconds(session, wait):
+                raise TooSoon(seconds)
+            if not (right and accounts.hold(session, known)):
+                together(session, accounts.failed(wait), _entry("password.wrong", candidate_id, where))
+                return Refused()
+            if weak:
+                return weak
             together(
                 session,
                 accounts.password_changed(candidate_id, stored, after_reset=False),
+                accounts.forgiven(wait),
                 sessions.all_ended(candidate_id, but=keep),
                 notice("password_changed", candidate_id, where.request_id),
                 _entry("password.changed", candidate_id, where),
             )
-        return True
+        return None
 
     def bind_card(self, candidate_id: int, serial: str, given: Sequence[str], where: Where) -> bool:
         """Bind a replacement card handed to this candidate, for its two codes. False: they do not fit."""
@@ -256,27 +313,31 @@ class Door:
         with self.database.transaction() as session:
             accounts.lock(session, candidate_id)
             card = bindings.handed(session, serial, candidate_id)
-            right = self._pair_right(card or self._card(None, serial), pair, given)
+            right = self._pairs.right(card or self._pairs.decoy(serial), pair, given)
             if card is None or not right:
                 together(session, _entry("card.bind_refused", candidate_id, where))
                 return False
             together(
                 session,
-                *bindings.bind(candidate_id, card, pair),
-                tallies.candidate_moved(candidate_id, bound=True),
-                notice("card_bound", candidate_id, serial),
+                *bound(candidate_id, card, pair),
+                *self._device(candidate_id, where),
                 _entry("card.bound", candidate_id, where, serial=serial),
             )
         return True
 
-    def report(self, candidate_id: int, reason: str, where: Where) -> None:
-        """The card is lost, or somebody else was here: two codes from now on, and a message. Never a block (C-15)."""
+    def report(self, candidate_id: int, reason: str, where: Where, *, keep: bytes | None = None) -> None:
+        """The card is lost, or somebody else was here: two codes from now on, and a message. Never a block (C-15).
+
+        With `keep`, every session but that one ends too.
+        """
+        others = [sessions.all_ended(candidate_id, but=keep)] if keep is not None else []
         with self.database.transaction() as session:
             accounts.lock(session, candidate_id)
             together(
                 session,
                 accounts.two_codes_asked(candidate_id, reason),
-                notice("card_lost", candidate_id, where.request_id),
+                *others,
+                notice("card_lost", candidate_id, where.request_id, reason=reason),
                 _entry(f"card.{reason}", candidate_id, where),
             )
 
@@ -295,128 +356,78 @@ class Door:
         own = where.device_hash if known.device_known else None
         return accounts.bucket(self.keys.session_key, candidate_no, own)
 
-    def _sign_in_refused(self, candidate_no: str, known: Known, where: Where) -> Refused:
-        with self.database.transaction() as session:
-            together(
-                session,
-                accounts.failed(self._bucket(candidate_no, known, where)),
-                _entry("password.wrong", known.candidate_id, where),
-            )
-        return Refused()
+    def _wrong_password(self, candidate_no: str, known: Known, where: Where) -> list[Write]:
+        bucket = self._bucket(candidate_no, known, where)
+        return [accounts.failed(bucket), _refusal("password.wrong", known.candidate_id, where)]
 
-    def _open(  # noqa: PLR0913 -- what a sign-in knows
-        self, session: Session, candidate_no: str, known: Known, password: str, where: Where, *writes: Write
-    ) -> SignedIn:
-        candidate_id, stored = known.candidate_id, known.password
-        if candidate_id is None or stored is None:
-            raise NoCard
-        resealed = None
-        if passwords.needs_resealing(stored, self.keys.password_pepper, passwords.CANDIDATE):
-            resealed = passwords.seal(password, self.keys.password_pepper, passwords.CANDIDATE)
-        session_id, id_hash = sessions.new_id()
-        told = (
-            []
-            if known.device_known
-            else [notice("new_device", candidate_id, where.request_id, device=where.label)]
-        )
-        together(
-            session,
-            *writes,
+    def _resealed(self, known: Known, password: str) -> str | None:
+        """The right password sealed anew, when its cost or pepper has changed since."""
+        stored, peppers = known.password, self.keys.password_pepper
+        if stored is None or not passwords.needs_resealing(stored, peppers, passwords.CANDIDATE):
+            return None
+        return passwords.seal(password, peppers, passwords.CANDIDATE)
+
+    def _opening(
+        self, candidate_id: int, candidate_no: str, known: Known, resealed: str | None, where: Where
+    ) -> list[Write]:
+        """What a right password does besides opening the session."""
+        told = [] if known.device_known else [notice("new_device", candidate_id, where.request_id, device=where.label)]
+        return [
             accounts.signed_in(candidate_id, resealed),
             accounts.forgiven(self._bucket(candidate_no, known, where)),
-            *self._session(id_hash, candidate_id, where),
             *told,
-            _entry("session.started", candidate_id, where),
-        )
+        ]
+
+    def _open(self, session: Session, candidate_id: int, where: Where, *writes: Write) -> SignedIn:
+        session_id, id_hash = sessions.new_id()
+        opened = self._session(id_hash, candidate_id, where)
+        together(session, *writes, *opened, _entry("session.started", candidate_id, where))
         return SignedIn(session_id, candidate_id)
 
-    def _judged(
-        self, session: Session, candidate_id: int | None, candidate_no: str, given: Sequence[str]
-    ) -> tuple[bindings.Bound, bindings.Right] | None:
-        """Lock the candidate and judge the standing pair; a decoy where there is none, at the same cost."""
-        try:
-            if candidate_id is None:
-                raise NoCard
-            accounts.lock(session, candidate_id)
-            bound = bindings.of(session, candidate_id)
-            judged = bindings.judge(bound, given, self.keys.card_key, two_needed=True)
-        except NoCard:
-            self._pair_right(self._card(None, candidate_no), (1, 2), given)
-            return None
-        return (bound, judged) if isinstance(judged, bindings.Right) else None
-
-    def _pair_right(self, card: SealedCard, pair: tuple[int, int], given: Sequence[str]) -> bool:
-        try:
-            openings = [
-                codes.judge(card, index, code, self.keys.card_key)
-                for index, code in zip(pair, given, strict=True)
-            ]
-        except (Malformed, ValueError):
-            return False
-        return all(opening is not None for opening in openings)
-
-    def _card(self, person: dict[str, Any] | None, serial: str) -> SealedCard:
-        if person is not None and person["serial"] is not None:
-            return bindings.sealed(person)
-        return codes.decoy(serial, count=self.card_codes, key_version=max(self.keys.card_key))
+    def _person(self, candidate_no: str, serial: str = "") -> dict[str, Any] | None:
+        asked = {"candidate_no": candidate_no, "serial": serial}
+        with self.database.reading() as connection:
+            row = connection.execute(_PERSON, asked).mappings().first()
+        return dict(row) if row is not None else None
 
     def _tail_fits(self, person: dict[str, Any], tail: str) -> bool:
         id_no = self.sealer.open(bytes(person["id_no_sealed"]), column="id_no", row=person["id"])
         return hmac.compare_digest(id_no[-6:].upper().encode(), tail.upper().encode())
 
-    def _personal(self, row: dict[str, Any]) -> list[str]:
-        id_no = self.sealer.open(bytes(row["id_no_sealed"]), column="id_no", row=row["id"])
-        mobile = (
-            self.sealer.open(bytes(row["mobile_sealed"]), column="mobile", row=row["id"])
-            if row["mobile_sealed"]
-            else ""
-        )
-        return personal_data(row["name"], id_no, mobile, row["school"], row["birth_date"])
+    def _known_of(self, person: dict[str, Any]) -> list[str]:
+        """What others know about a candidate and must not be a password (A-05)."""
 
-    def _session(
-        self, id_hash: bytes, candidate_id: int, where: Where, *, make_room: bool = True
-    ) -> list[Write]:
-        opened = sessions.started(
-            id_hash,
-            candidate_id,
-            device=where.device_hash,
-            label=where.label,
-            ip=where.ip,
-            life_seconds=self.session_seconds,
+        def opened(column: str) -> str:
+            sealed = person[f"{column}_sealed"]
+            return self.sealer.open(bytes(sealed), column=column, row=person["id"]) if sealed else ""
+
+        known = passwords.personal_data(
+            person["name"], opened("id_no"), opened("mobile"), person["school"], person["birth_date"]
         )
-        return [sessions.made_room(candidate_id), opened] if make_room else [opened]
+        return [person["candidate_no"], person["own_serial"] or "", *known]
+
+    def _session(self, id_hash: bytes, candidate_id: int, where: Where) -> list[Write]:
+        return [
+            sessions.made_room(candidate_id, self.idle_seconds, where.leaving),
+            sessions.started(
+                id_hash,
+                candidate_id,
+                device=where.device_hash,
+                label=where.label,
+                ip=where.ip,
+                life_seconds=self.session_seconds,
+            ),
+        ]
 
     @staticmethod
     def _device(candidate_id: int, where: Where) -> list[Write]:
-        return (
-            [accounts.device_known(candidate_id, where.device_hash, where.label)] if where.device_hash else []
-        )
-
-    def _remember_refusal(self, act: str, person: dict[str, Any] | None, where: Where) -> None:
-        with self.database.transaction() as session:
-            together(session, _entry(act, person["id"] if person else None, where))
+        """The write that makes this browser known, after a right code was given in it (R-06)."""
+        return [accounts.device_known(candidate_id, where.device_hash, where.label)] if where.device_hash else []
 
 
-def personal_data(name: str, id_no: str, mobile: str, school: str, birth: date) -> list[str]:
-    """Everything about a candidate that a classmate can know and might try as a password."""
-    syllables = lazy_pinyin(name, style=Style.NORMAL)
-    initials = "".join(syllable[:1] for syllable in syllables)
-    birthday = birth.strftime("%Y%m%d")
-    forms = passwords.birthday_forms(birthday)
-    pinyin = ["".join(syllables), "".join([*syllables[1:], *syllables[:1]])]
-    return [
-        name,
-        *pinyin,
-        *(word + form for word in (initials, *pinyin) for form in forms),
-        id_no,
-        id_no[-8:],
-        id_no[-6:],
-        id_no[:6],
-        mobile,
-        mobile[-8:],
-        school,
-        *forms,
-    ]
+def _weak(password: str, known: Sequence[str]) -> Weak | None:
+    reason = passwords.weakness(password, known)
+    return Weak(reason) if reason else None
 
 
 def new_ticket() -> tuple[str, bytes]:
@@ -431,10 +442,17 @@ def ticket_hash(ticket: str) -> bytes:
     return hashlib.sha256("".join(ticket.upper().split()).replace("-", "").encode()).digest()
 
 
-def _entry(act: str, candidate_id: int | None, where: Where, **detail: object) -> Write:
+def _refusal(act: str, candidate_id: int | None, where: Where) -> Write:
+    """An entry about somebody who did not show to be the candidate."""
+    return _entry(act, candidate_id, where, actor="visitor")
+
+
+def _entry(
+    act: str, candidate_id: int | None, where: Where, *, actor: audit.Actor = "candidate", **detail: Any
+) -> Write:
     return audit.entry(
         act,
-        actor="candidate" if candidate_id is not None else "visitor",
+        actor=actor,
         candidate_id=candidate_id,
         ip=where.ip,
         request_id=where.request_id,

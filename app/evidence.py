@@ -182,9 +182,7 @@ _UNKNOWN_KEY: Final = N_("The key of this receipt is not known here. Ask the off
 _FORGED: Final = N_("The signature is wrong: this receipt was changed, or is not ours.")
 
 
-def sign_receipt(
-    record: FilingRecord, key: Ed25519PrivateKey, key_id: str, *, digest: bytes | None = None
-) -> str:
+def sign_receipt(record: FilingRecord, key: Ed25519PrivateKey, key_id: str, *, digest: bytes | None = None) -> str:
     """Return a receipt that anybody can verify offline: base64url(payload).base64url(signature), unpadded.
 
     The payload is canonical JSON and is signed as it is. `digest` saves a second hashing where
@@ -290,9 +288,7 @@ class ChainFault:
         return {"number": self.number}
 
 
-def check_chain(
-    stored: Sequence[tuple[FilingRecord, bytes]], *, last: bytes | None = None
-) -> list[ChainFault]:
+def check_chain(stored: Sequence[tuple[FilingRecord, bytes]], *, last: bytes | None = None) -> list[ChainFault]:
     """Check the filings of one candidate in one batch, each with the digest stored beside it, in order.
 
     Finds what was altered, removed, put in or reordered. A chain cut at its end looks whole: give `last`, the

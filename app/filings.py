@@ -102,9 +102,7 @@ _HISTORY = text("""
 """)
 
 
-def history(
-    connection: Connection | Session, candidate_id: int, batch_code: str | None = None
-) -> list[dict[str, Any]]:
+def history(connection: Connection | Session, candidate_id: int, batch_code: str | None = None) -> list[dict[str, Any]]:
     """Every filing of a candidate, by batch, newest first; or those of one batch."""
     found = connection.execute(_HISTORY, {"candidate": candidate_id, "batch": batch_code}).mappings()
     return [dict(row) for row in found]

@@ -8,6 +8,7 @@ from app.specs import BatchSpec, ColumnSpec
 from app.wording import Param, phrase
 
 Level = Literal["error", "warning"]
+_Place = tuple[int | None, int | None]
 
 #: the id of a rule in columns of groups, where the calendars of 3+1+2 years give it one of its own
 _GROUP_IDS: Final[Mapping[str, str]] = {
@@ -53,22 +54,15 @@ class Verdict:
 
 
 class Notes:
-    """Takes down findings about the whole list, or about one `column` of it.
+    """Takes down findings about a list as a whole.
 
     A rule is named by its F id (or G3, P1 ...); the group's id and the level a calendar raises it to are
-    found here. Every message may use `place`: the column's name unless the caller says otherwise.
+    found here.
     """
 
-    __slots__ = ("_found", "column", "spec")
-
-    def __init__(self, spec: BatchSpec, found: list[Finding], column: ColumnSpec | None = None) -> None:
+    def __init__(self, spec: BatchSpec, found: list[Finding]) -> None:
         self.spec = spec
-        self.column = column
         self._found = found
-
-    def within(self, column: ColumnSpec) -> "Notes":
-        """Return notes about one column, kept with these."""
-        return Notes(self.spec, self._found, column)
 
     def error(
         self,
@@ -79,7 +73,7 @@ class Notes:
         major: int | None = None,
     ) -> None:
         """Take down what blocks the list."""
-        self._take("error", self._id(rule), message, params, (slot, major))
+        self._found.append(self._finding(self._id(rule), "error", message, params, (slot, major)))
 
     def warning(
         self,
@@ -92,23 +86,29 @@ class Notes:
         """Take down what the candidate should know, unless the calendar raises the rule to an error."""
         known = self._id(rule)
         level: Level = "error" if known in self.spec.raised else "warning"
-        self._take(level, known, message, params, (slot, major))
+        self._found.append(self._finding(known, level, message, params, (slot, major)))
+
+    def within(self, column: ColumnSpec) -> "ColumnNotes":
+        """Return notes about one column, kept with these."""
+        return ColumnNotes(self.spec, self._found, column)
 
     def _id(self, rule: str) -> str:
-        unit = self.spec.unit if self.column is None else self.column.unit
-        return _GROUP_IDS.get(rule, rule) if unit == "GROUP" else rule
+        return _GROUP_IDS.get(rule, rule) if self.spec.unit == "GROUP" else rule
 
-    def _take(
-        self,
-        level: Level,
-        rule: str,
-        message: str,
-        params: Mapping[str, Param],
-        at: tuple[int | None, int | None],
-    ) -> None:
-        column = self.column
-        if column is None:
-            self._found.append(Finding(rule, level, message, params))
-        else:
-            named = params if "place" in params else {"place": column.name, **params}
-            self._found.append(Finding(rule, level, message, named, column.code, *at))
+    def _finding(self, rule: str, level: Level, message: str, params: Mapping[str, Param], _at: _Place) -> Finding:
+        return Finding(rule, level, message, params)
+
+
+class ColumnNotes(Notes):
+    """Takes down findings about one column. Messages may use `place`: its name, unless another is given."""
+
+    def __init__(self, spec: BatchSpec, found: list[Finding], column: ColumnSpec) -> None:
+        super().__init__(spec, found)
+        self.column = column
+
+    def _id(self, rule: str) -> str:
+        return _GROUP_IDS.get(rule, rule) if self.column.unit == "GROUP" else rule
+
+    def _finding(self, rule: str, level: Level, message: str, params: Mapping[str, Param], at: _Place) -> Finding:
+        named = params if "place" in params else {"place": self.column.name, **params}
+        return Finding(rule, level, message, named, self.column.code, *at)

@@ -180,6 +180,17 @@ def counts(session: Session) -> dict[str, int]:
     return dict(session.execute(_STATES).mappings().one())
 
 
+_IN_TROUBLE = text("""
+    SELECT id, kind, attempts, trouble, CASE WHEN isfinite(due_at) THEN due_at END AS due_at
+    FROM notices WHERE sent_at IS NULL AND trouble IS NOT NULL ORDER BY id
+""")
+
+
+def in_trouble(session: Session) -> list[dict[str, Any]]:
+    """Messages that could not be sent yet, or were given up (no `due_at`), oldest first."""
+    return [dict(row) for row in session.execute(_IN_TROUBLE).mappings()]
+
+
 # --- texts -------------------------------------------------------------------------------------------
 
 TEXTS: Final[Mapping[Kind, str]] = {
@@ -218,9 +229,7 @@ _WHEN: Final = N_("%(month)s-%(day)s %(clock)s")
 _ZONE: Final = ZoneInfo("Asia/Shanghai")
 
 
-def wording(
-    kind: Kind, params: Mapping[str, Any], at: datetime, hotline: str, gettext: Callable[[str], str]
-) -> str:
+def wording(kind: Kind, params: Mapping[str, Any], at: datetime, hotline: str, gettext: Callable[[str], str]) -> str:
     """The text of a message in the language `gettext` speaks. Raises `KeyError` when `params` lacks a value."""
     local = at.astimezone(_ZONE)
     when = gettext(_WHEN) % {"month": local.month, "day": local.day, "clock": f"{local:%H:%M}"}

@@ -36,9 +36,7 @@ class Requirement:
         if mode in {"", "NONE"} and not subjects:
             return cls(_FIRST[first])
         if mode not in _SECOND or not subjects:
-            raise ValueError(
-                f"second subjects {second!r}: write ALL_OF or ANY_OF and the subjects, or nothing"
-            )
+            raise ValueError(f"second subjects {second!r}: write ALL_OF or ANY_OF and the subjects, or nothing")
         return cls(_FIRST[first], _SECOND[mode], frozenset(subjects))
 
     def met_by(self, first: str | None, second: frozenset[str]) -> bool:

@@ -9,19 +9,22 @@ import hmac
 import os
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
+from itertools import pairwise
 from typing import Final, Literal
 
 from argon2.low_level import Type, hash_secret_raw
+from pypinyin import Style, lazy_pinyin, pinyin
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 SHORTEST: Final = 8
 LONGEST: Final = 128
 _SALT: Final = 16
 _TAG: Final = 32
-#: a personal datum shorter than this may occur in a password by chance
+#: a personal datum with fewer other characters than this around it is the whole password
 _PERSONAL: Final = 4
 
 
@@ -50,9 +53,9 @@ def normalise(password: str) -> str:
 def weakness(password: str, personal: Iterable[str] = ()) -> Weakness | None:
     """Why `password` must not be used, or None.
 
-    `personal` are things a classmate or a teacher knows: name and its pinyin, identity and candidate
-    number, birthday in its usual forms, phone, school, card serial (A-05).
+    `personal` are things a classmate or a teacher knows: candidate number, card serial, `personal_data` (A-05).
     """
+    password = normalise(password)
     if len(password) < SHORTEST:
         return "too_short"
     if len(password) > LONGEST:
@@ -60,18 +63,63 @@ def weakness(password: str, personal: Iterable[str] = ()) -> Weakness | None:
     if any(unicodedata.category(char) == "Cc" for char in password):
         return "control_characters"
     folded = _fold(password)
-    if folded in _common() or len(set(folded)) < 3 or _is_run(folded):  # noqa: PLR2004 -- "aaaa1111" has two
+    if folded in _common() or len(set(folded)) < 3 or _is_run(folded):
         return "common"
-    stripped = folded.strip("0123456789!@#$%^&*._-")
-    for datum in personal:
-        known = _fold(datum)
-        if len(known) < 2:  # noqa: PLR2004 -- one letter says nothing
-            continue
-        if folded == known or (known in folded and len(folded) - len(known) < _PERSONAL):
-            return "personal"
-        if stripped == known or (len(known) >= _PERSONAL * 2 and folded in known):
-            return "personal"
-    return None
+    return "personal" if any(_tells(folded, _fold(datum)) for datum in personal) else None
+
+
+def _tells(folded: str, known: str) -> bool:
+    """Whether a password is a known datum, a part of one, or one with a few characters or digits around it."""
+    if len(known) < 2:  # one letter says nothing
+        return False
+    return (
+        (known in folded and len(folded) - len(known) < _PERSONAL)
+        or folded.strip("0123456789!@#$%^&*._-") == known
+        or (len(known) >= _PERSONAL * 2 and folded in known)
+    )
+
+
+def personal_data(name: str, id_no: str, mobile: str, school: str, birth: date) -> list[str]:
+    """Everything about a candidate that a classmate can know and might try as a password."""
+    birthday = birth.strftime("%Y%m%d")
+    forms = birthday_forms(birthday)
+    words = {word for reading in _readings(name) for word in _spelled(reading)}
+    school_reading = [part for part in lazy_pinyin(school, style=Style.NORMAL) if part.isalpha()]
+    return [
+        name,
+        *words,
+        *(word + form for word in words for form in forms),
+        id_no,
+        id_no[:6],
+        id_no[-8:],
+        id_no[-6:],
+        mobile,
+        mobile[-8:],
+        school,
+        "".join(school_reading),
+        "".join(part[0] for part in school_reading),
+        *forms,
+    ]
+
+
+def _readings(name: str) -> Iterator[tuple[str, ...]]:
+    """The ways a name is read, one character at a time: 单 is dan and shan, 吕 is typed lv, lu and lyu."""
+    usual = lazy_pinyin(name, style=Style.NORMAL)
+    yield tuple(filter(str.isalpha, usual))
+    for at, ways in enumerate(pinyin(name, style=Style.NORMAL, heteronym=True)):
+        for way in (*ways, usual[at].replace("v", "u"), usual[at].replace("v", "yu")):
+            if way != usual[at]:
+                yield tuple(filter(str.isalpha, [*usual[:at], way, *usual[at + 1 :]]))
+
+
+def _spelled(syllables: tuple[str, ...]) -> Iterator[str]:
+    """A name in letters: in order, surname (one character or two) last, either alone, initials."""
+    for surname in (1, 2):
+        yield "".join(syllables[surname:] + syllables[:surname])
+        yield "".join(syllables[:surname])
+        yield "".join(syllables[surname:])
+    yield "".join(syllables)
+    yield "".join(syllable[0] for syllable in syllables)
 
 
 def seal(password: str, peppers: Mapping[int, bytes], profile: Profile) -> str:
@@ -156,7 +204,7 @@ def _fold(value: str) -> str:
 
 
 def _is_run(folded: str) -> bool:
-    steps = {ord(after) - ord(before) for before, after in zip(folded, folded[1:], strict=False)}
+    steps = {ord(after) - ord(before) for before, after in pairwise(folded)}
     return steps in ({1}, {-1}, {0})
 
 

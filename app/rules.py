@@ -21,6 +21,7 @@ The rules, by the ids of the calendars (F: columns of institutions, G: columns o
     P4       the batch is not for this subject class              error
     P5       a box ticked in a column without an institution      error
     P6       a no that agreeing to other institutions overrides   warning
+    P7       more than the column takes, or a box it has not      error
 
 A calendar's `form_rules` may raise the warnings F7-F9, F12, G5-G7 to errors.
 
@@ -33,7 +34,7 @@ from typing import Final, NamedTuple
 from app.choices import Choice, ColumnChoices, Preferences, compact, from_content, parse, to_content
 from app.differences import Difference, differences
 from app.eligibility import Facts, unmet
-from app.findings import Finding, Notes, Verdict
+from app.findings import ColumnNotes, Finding, Notes, Verdict
 from app.offers import NON_PARALLEL, Catalogue, Major, Offer, Requirement
 from app.specs import BatchSpec
 from app.wording import N_, Param, Term, Terms
@@ -100,25 +101,22 @@ _ANY_MAY_REFUSE: Final = N_(
     "Your physical exam has the code %(codes)s, with which any institution may refuse you."
     " Ask the institutions before you file."
 )
-_BOX_ALONE: Final = N_(
-    "%(place)s: a box is ticked, but no institution is chosen. Choose one or untick the box."
-)
+_BOX_ALONE: Final = N_("%(place)s: a box is ticked, but no institution is chosen. Choose one or untick the box.")
+_NO_SUCH_COLUMN: Final = N_("This batch has no column %(code)s. Open the batch again and start from there.")
+_TOO_MANY: Final = N_("%(place)s takes at most %(offered)s institutions, not %(used)s. Remove some.")
+_TOO_MANY_MAJORS: Final = N_("%(institution)s: at most %(offered)s majors, not %(used)s. Remove some.")
+_NO_SUCH_BOX: Final = N_("%(place)s has no box of that kind. Untick it.")
 _GAP: Final = N_("%(place)s: number %(number)s is empty. When you file, the later ones move up.")
 _GAP_REFUSED: Final = N_("%(place)s: number %(number)s is empty. Fill it, or move the later ones up.")
 _FEWER: Final = N_("%(place)s: %(used)s of %(offered)s numbers are used. You can add more.")
-_TWICE: Final = N_(
-    "%(institution)s stands at number %(first)s and at number %(second)s of %(place)s. Remove one."
-)
+_TWICE: Final = N_("%(institution)s stands at number %(first)s and at number %(second)s of %(place)s. Remove one.")
 _NOT_FIRST: Final = N_(
     "%(institution)s can only stand at number 1 of %(place)s. Move it there, or choose a parallel one."
 )
 _NO_SUCH_OFFER: Final = N_(
-    "%(institution)s is not offered to you in %(place)s this year."
-    " Compare it with this year's plan, or search by name."
+    "%(institution)s is not offered to you in %(place)s this year. Compare it with this year's plan, or search by name."
 )
-_NO_SUCH_MAJOR: Final = N_(
-    "%(institution)s does not offer a major %(major)s in %(place)s. Choose one it offers."
-)
+_NO_SUCH_MAJOR: Final = N_("%(institution)s does not offer a major %(major)s in %(place)s. Choose one it offers.")
 _MAJOR_TWICE: Final = N_("%(institution)s: the major %(major)s stands twice. Remove one.")
 _NO_MAJOR: Final = N_(
     "%(institution)s: no major is chosen and other majors are refused, so you could not be placed there."
@@ -138,15 +136,9 @@ _OVERRIDDEN: Final = N_(
     "%(institution)s: your no to other majors has no effect, because you agree to be placed at other"
     " institutions of %(place)s. Untick that box if you mean no."
 )
-_OTHER_SUBJECT: Final = N_(
-    "%(offered)s asks for %(subjects)s as the first subject, which you did not take. Remove it."
-)
-_NOT_ALL: Final = N_(
-    "%(offered)s asks for all of these subjects: %(subjects)s. You did not take them all. Remove it."
-)
-_NOT_ANY: Final = N_(
-    "%(offered)s asks for one of these subjects: %(subjects)s. You took none of them. Remove it."
-)
+_OTHER_SUBJECT: Final = N_("%(offered)s asks for %(subjects)s as the first subject, which you did not take. Remove it.")
+_NOT_ALL: Final = N_("%(offered)s asks for all of these subjects: %(subjects)s. You did not take them all. Remove it.")
+_NOT_ANY: Final = N_("%(offered)s asks for one of these subjects: %(subjects)s. You took none of them. Remove it.")
 _RESTRICTED: Final = N_(
     "%(institution)s, %(major)s: this major may refuse you for the code %(codes)s of your physical exam."
     " Read the institution's admission rules before you keep it."
@@ -196,20 +188,19 @@ def judge(spec: BatchSpec, preferences: Preferences, facts: Facts, catalogue: Ca
         if choices is None:
             continue
         within = notes.within(column)
-        if choices.used:
-            slots = [
-                _Slot(number, choice, catalogue.find(column.code, choice.institution, choice.group))
-                for number, choice in choices.filled()
-            ]
+        slots = [
+            _Slot(number, choice, catalogue.find(column.code, choice.institution, choice.group))
+            for number, choice in choices.filled()
+        ]
+        _boxes(within, choices)
+        if slots:
             _filling(within, choices, slots)
             _conditions(within, slots, facts)
-            for slot in slots:
-                _adjustment(within, slot, agreed=choices.institution_adjust)
-                _offered(within, slot)
-                if slot.offer is not None:
-                    _fit(within, slot, slot.offer, facts, restrictions)
-        elif choices.institution_adjust or choices.directed_adjust:
-            within.error("P5", _BOX_ALONE, {})
+        for slot in slots:
+            _adjustment(within, slot, agreed=choices.institution_adjust)
+            _offered(within, slot)
+            if slot.offer is not None:
+                _fit(within, slot, slot.offer, facts, restrictions)
     return Verdict(
         tuple(finding for finding in found if finding.level == "error"),
         tuple(finding for finding in found if finding.level == "warning"),
@@ -217,12 +208,15 @@ def judge(spec: BatchSpec, preferences: Preferences, facts: Facts, catalogue: Ca
 
 
 def _whole(notes: Notes, preferences: Preferences, facts: Facts) -> None:
-    """P2, P4, F4, and codes of the physical exam that concern every institution (F9)."""
+    """P2, P4, P7, F4, and codes of the physical exam that concern every institution (F9)."""
     spec = notes.spec
     if preferences.empty:
         notes.error("P2", _NOTHING, {})
     if facts.subject_class not in spec.subject_classes:
         notes.error("P4", _OTHER_CLASS, {"batch": spec.name})
+    for code in preferences.columns:
+        if spec.column(code) is None:
+            notes.error("P7", _NO_SUCH_COLUMN, {"code": code})
     filled = [column for column in spec.columns if _used(preferences, column.code)]
     for index, column in enumerate(filled):
         for other in spec.excluded_by(column):
@@ -238,8 +232,20 @@ def _used(preferences: Preferences, column: str) -> bool:
     return choices is not None and choices.used > 0
 
 
-def _filling(notes: Notes, choices: ColumnChoices, slots: list[_Slot]) -> None:
-    """F5, F8, F1: gaps, unused slots, duplicates."""
+def _boxes(notes: ColumnNotes, choices: ColumnChoices) -> None:
+    """P5, P7: boxes ticked for nothing, or that are not there."""
+    column = notes.column
+    if not choices.used and (choices.institution_adjust or choices.directed_adjust):
+        notes.error("P5", _BOX_ALONE, {})
+    offered = (choices.institution_adjust <= column.institution_adjust) and (
+        choices.directed_adjust <= column.directed_adjust
+    )
+    if not offered:
+        notes.error("P7", _NO_SUCH_BOX, {})
+
+
+def _filling(notes: ColumnNotes, choices: ColumnChoices, slots: list[_Slot]) -> None:
+    """F5, F8, P7, F1: gaps, unused slots, too many, duplicates."""
     for number, choice in enumerate(choices.slots[: slots[-1].number], 1):
         if choice is not None:
             continue
@@ -247,9 +253,11 @@ def _filling(notes: Notes, choices: ColumnChoices, slots: list[_Slot]) -> None:
             notes.error("F5", _GAP_REFUSED, {"number": number}, number)
         else:
             notes.warning("F5", _GAP, {"number": number}, number)
-    offered = notes.column.slots if notes.column else 0
+    offered = notes.column.slots
     if len(slots) < offered:
         notes.warning("F8", _FEWER, {"used": len(slots), "offered": offered})
+    elif len(slots) > offered:
+        notes.error("P7", _TOO_MANY, {"used": len(slots), "offered": offered})
     seen: dict[tuple[str, str | None], int] = {}
     for slot in slots:
         first = seen.setdefault(slot.choice.key, slot.number)
@@ -258,9 +266,9 @@ def _filling(notes: Notes, choices: ColumnChoices, slots: list[_Slot]) -> None:
             notes.error("F1", _TWICE, where, slot.number)
 
 
-def _conditions(notes: Notes, slots: list[_Slot], facts: Facts) -> None:
+def _conditions(notes: ColumnNotes, slots: list[_Slot], facts: Facts) -> None:
     """F10, F11: conditions on the candidate, those of the column once, those of offers at each slot."""
-    for rule in notes.column.eligibility if notes.column else ():
+    for rule in notes.column.eligibility:
         known = "F10" if rule.rule.startswith("score_line") else "F11"
         write = notes.error if rule.policy == "block" else notes.warning
         if not rule.per_offer:
@@ -274,12 +282,12 @@ def _conditions(notes: Notes, slots: list[_Slot], facts: Facts) -> None:
                 write(known, reason.message, {**reason.params, "place": slot.label}, slot.number)
 
 
-def _adjustment(notes: Notes, slot: _Slot, *, agreed: bool) -> None:
+def _adjustment(notes: ColumnNotes, slot: _Slot, *, agreed: bool) -> None:
     """P1, F6, F7, P6: the answer to adjustment of majors.
 
     Having agreed to be placed at other institutions counts as a yes (published rules of 2017).
     """
-    asked = notes.column is not None and notes.column.major_adjust
+    asked = notes.column.major_adjust
     answer = slot.choice.major_adjust
     if asked and answer is None:
         notes.error("P1", _UNANSWERED, {"institution": slot.label}, slot.number)
@@ -290,33 +298,33 @@ def _adjustment(notes: Notes, slot: _Slot, *, agreed: bool) -> None:
         message = _NO_MAJOR if asked else _MAJOR_NEEDED
         notes.error("F6", message, {"institution": slot.label}, slot.number)
     elif asked:
-        grouped = notes.column is not None and notes.column.unit == "GROUP"
-        message = _REFUSED_IN_GROUP if grouped else _REFUSED
+        message = _REFUSED_IN_GROUP if notes.column.unit == "GROUP" else _REFUSED
         notes.warning("F7", message, {"institution": slot.label}, slot.number)
 
 
-def _offered(notes: Notes, slot: _Slot) -> None:
-    """F2, F3: majors named twice, and what is not offered."""
+def _offered(notes: ColumnNotes, slot: _Slot) -> None:
+    """F2, F3, P7: majors named twice, what is not offered, too many majors."""
     if slot.offer is None:
         notes.error("F3", _NO_SUCH_OFFER, {"institution": slot.label}, slot.number)
     offered = {} if slot.offer is None else slot.offer.majors
+    majors, most = slot.choice.majors, notes.column.majors_per_institution
+    if len(majors) > most:
+        excess: dict[str, Param] = {"institution": slot.label, "used": len(majors), "offered": most}
+        notes.error("P7", _TOO_MANY_MAJORS, excess, slot.number)
     seen: set[str] = set()
-    for position, code in enumerate(slot.choice.majors, 1):
+    for position, code in enumerate(majors, 1):
         major = offered.get(code)
         if code in seen:
-            known = code if major is None else major.label
-            params = {"institution": slot.label, "major": known}
-            notes.error("F2", _MAJOR_TWICE, params, slot.number, position)
+            label = code if major is None else major.label
+            notes.error("F2", _MAJOR_TWICE, {"institution": slot.label, "major": label}, slot.number, position)
         elif major is None and slot.offer is not None:
-            params = {"institution": slot.label, "major": code}
-            notes.error("F3", _NO_SUCH_MAJOR, params, slot.number, position)
+            notes.error("F3", _NO_SUCH_MAJOR, {"institution": slot.label, "major": code}, slot.number, position)
         seen.add(code)
 
 
-def _fit(notes: Notes, slot: _Slot, offer: Offer, facts: Facts, restrictions: frozenset[str]) -> None:
+def _fit(notes: ColumnNotes, slot: _Slot, offer: Offer, facts: Facts, restrictions: frozenset[str]) -> None:
     """P3, G3, F9, F12: whether the offer and its majors fit this slot and this candidate."""
-    mixed = notes.column is not None and notes.column.mode == "MIXED_FIRST"
-    if mixed and slot.number > 1 and NON_PARALLEL in offer.tags:
+    if notes.column.mode == "MIXED_FIRST" and slot.number > 1 and NON_PARALLEL in offer.tags:
         notes.error("P3", _NOT_FIRST, {"institution": offer.label}, slot.number)
     _subjects(notes, offer.requirement, facts, offer.label, (slot.number, None))
     for position, code in enumerate(slot.choice.majors, 1):
@@ -334,7 +342,7 @@ def _fit(notes: Notes, slot: _Slot, offer: Offer, facts: Facts, restrictions: fr
             _limits(notes, major, facts, offer.label, (slot.number, position))
 
 
-def _limits(notes: Notes, major: Major, facts: Facts, institution: str, at: tuple[int, int]) -> None:
+def _limits(notes: ColumnNotes, major: Major, facts: Facts, institution: str, at: tuple[int, int]) -> None:
     """F12: language, sex, and what else the plan remarks."""
     params: dict[str, Param] = {"institution": institution, "major": major.label}
     if major.languages and facts.language not in major.languages:
@@ -346,9 +354,7 @@ def _limits(notes: Notes, major: Major, facts: Facts, institution: str, at: tupl
         notes.warning("F12", _REMARK, {**params, "remark": major.remark}, *at)
 
 
-def _subjects(
-    notes: Notes, asked: Requirement, facts: Facts, offered: str, at: tuple[int, int | None]
-) -> None:
+def _subjects(notes: ColumnNotes, asked: Requirement, facts: Facts, offered: str, at: tuple[int, int | None]) -> None:
     """G3: the first and the second subjects asked for."""
     if asked.met_by(facts.first_subject, facts.second_subjects):
         return

@@ -27,9 +27,7 @@ class CandidateSession(Base):
     """One signed-in browser."""
 
     __tablename__ = "sessions"
-    __table_args__ = (
-        Index("ix_sessions_candidate_id", "candidate_id", postgresql_where=text("ended_at IS NULL")),
-    )
+    __table_args__ = (Index("ix_sessions_candidate_id", "candidate_id", postgresql_where=text("ended_at IS NULL")),)
 
     id_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     candidate_id: Mapped[int] = mapped_column(ForeignKey("accounts.candidate_id"))
@@ -186,18 +184,24 @@ def started(  # noqa: PLR0913 -- one column each
     )
 
 
-def made_room(candidate_id: int) -> Write:
-    """The write that ends sessions beyond the third, unknown devices' and oldest first."""
+def made_room(candidate_id: int, idle_seconds: int, leaving: bytes = b"") -> Write:
+    """The write that ends live sessions beyond the second, unknown devices' and oldest first, and `leaving`.
+
+    `leaving` is the session the browser was in until now, whoever's it was (S-02). Sessions that have lapsed
+    take nobody's place.
+    """
     return Write(
         f"""
-        UPDATE sessions SET ended_at = clock_timestamp() WHERE id_hash IN (
+        UPDATE sessions SET ended_at = clock_timestamp() WHERE ended_at IS NULL AND (id_hash = :leaving OR id_hash IN (
             SELECT s.id_hash FROM sessions s
             LEFT JOIN devices d ON d.candidate_id = s.candidate_id AND d.token_hash = s.device_hash
                  AND d.revoked_at IS NULL
-            WHERE s.candidate_id = :candidate AND s.ended_at IS NULL
-            ORDER BY d.token_hash IS NULL, s.seen_at DESC OFFSET {AT_ONCE - 1})
+            WHERE s.candidate_id = :candidate AND s.ended_at IS NULL AND s.id_hash <> :leaving
+              AND s.expires_at > clock_timestamp()
+              AND s.seen_at > clock_timestamp() - :idle * interval '1 second'
+            ORDER BY d.token_hash IS NULL, s.seen_at DESC OFFSET {AT_ONCE - 1}))
         """,  # noqa: S608 -- constant
-        {"candidate": candidate_id},
+        {"candidate": candidate_id, "idle": idle_seconds, "leaving": leaving},
     )
 
 

@@ -121,7 +121,7 @@ class Window(Frozen):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.opens_at >= self.closes_at:
-            raise ValueError("it ends before it starts; put the later time into `end`")
+            raise ValueError("it ends before it starts, or at once; put the later time into `end`")
         return self
 
     def shifted(self, delta: timedelta) -> "Window":
@@ -168,9 +168,7 @@ class EligibilityRule(Frozen):
         known = {key: value for key, value in data.items() if key != "when"}
         when = str(data["when"])
         if not when.startswith("kind_is_"):
-            raise ValueError(
-                f"`when: {when}` is not known; write `when: kind_is_` and a plan nature, or a tag"
-            )
+            raise ValueError(f"`when: {when}` is not known; write `when: kind_is_` and a plan nature, or a tag")
         return known | {"tag": when.removeprefix("kind_is_").upper()}
 
     @model_validator(mode="after")
@@ -215,9 +213,7 @@ class ColumnSpec(Frozen):
     @model_validator(mode="after")
     def _single_has_one(self) -> Self:
         if self.mode == "SINGLE" and self.slots != 1:
-            raise ValueError(
-                f"mode SINGLE has one slot, not {self.slots}; use PARALLEL or SEQUENTIAL for more"
-            )
+            raise ValueError(f"mode SINGLE has one slot, not {self.slots}; use PARALLEL or SEQUENTIAL for more")
         return self
 
 

@@ -100,6 +100,22 @@ def candidate_moved(candidate_id: int, *, bound: bool) -> Write:
     )
 
 
+_REGISTERED: Final = text("""
+    INSERT INTO tallies (point_id, batch_id, never_signed_in)
+    SELECT c.point_id, b.id, sum(c.count)
+    FROM (SELECT point_id, subject_class, count(*) FROM candidates WHERE id >= :first GROUP BY 1, 2) c
+    JOIN batches b ON c.subject_class = ANY (b.subject_classes)
+    GROUP BY c.point_id, b.id
+    ON CONFLICT (point_id, batch_id) DO UPDATE
+    SET never_signed_in = tallies.never_signed_in + excluded.never_signed_in
+""")
+
+
+def registered(session: Session, first_id: int) -> None:
+    """Count candidates just registered, those from `first_id` on: nobody has signed in yet."""
+    session.execute(_REGISTERED, {"first": first_id})
+
+
 def recount(session: Session) -> int:
     """Make every tally anew from the rows; returns how many were wrong. Holds the tallies meanwhile."""
     session.execute(text("LOCK TABLE tallies IN EXCLUSIVE MODE"))

@@ -58,9 +58,7 @@ def faults(sources: Catalog, chinese: Catalog) -> Iterator[str]:
             yield f"missing: {_key(message)!r} ({message.locations[0][0]})"
         elif ours.fuzzy:
             yield f"fuzzy: {_key(message)!r}"
-        elif any(
-            _placeholders(form) != _placeholders(_forms(message.id)[-1]) for form in _forms(ours.string)
-        ):
+        elif any(_placeholders(form) != _placeholders(_forms(message.id)[-1]) for form in _forms(ours.string)):
             yield f"placeholders differ: {_key(message)!r} -> {ours.string!r}"
     for message in chinese:
         if message.id and sources.get(_key(message), message.context) is None:

@@ -162,9 +162,7 @@ class _Server(ABC):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.close()
-            raise EmbeddedError(
-                f"{self.directory} is in use by another process. Stop it, or name another."
-            ) from None
+            raise EmbeddedError(f"{self.directory} is in use by another process. Stop it, or name another.") from None
         self._lock = lock
 
     def _release(self) -> None:

@@ -19,9 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCKS = {"requirements.lock": (), "requirements-dev.lock": ("dev",)}
 
 #: What a library we run with may be under; LGPL because a wheel is a library one can exchange.
-ALLOWED = re.compile(
-    r"Apache|BSD|MIT|ISC|PSF|Python Software Foundation|OFL|LGPL|Mozilla Public License 2|MPL-2\.0"
-)
+ALLOWED = re.compile(r"Apache|BSD|MIT|ISC|PSF|Python Software Foundation|OFL|LGPL|Mozilla Public License 2|MPL-2\.0")
 #: No licence in their metadata; read in their own LICENSE file.
 READ_BY_HAND = {"pyrage": "MIT", "axe-playwright-python": "MIT"}
 #: Tools run beside the code, never with it: their licence does not reach it.
@@ -94,9 +92,7 @@ def licence_faults() -> list[str]:
     for name in sorted(set(locked) & set(licences) - TOOLS):
         licence = READ_BY_HAND.get(name, licences[name])
         if not ALLOWED.search(licence) or re.search(r"(?<!L)GPL", licence):
-            faults.append(
-                f"{name} {importlib.metadata.version(name)}: licence {licence!r} is not on the list"
-            )
+            faults.append(f"{name} {importlib.metadata.version(name)}: licence {licence!r} is not on the list")
     return faults
 
 

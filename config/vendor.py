@@ -35,7 +35,7 @@ built by `python -m config.vendor` from the package below and are never edited i
 
 | name | version | source | licence |
 |---|---|---|---|
-| Bootstrap (style sheet only, no script) | {version} | npm package `bootstrap`, `dist/css/bootstrap.min.css` | MIT, `vendor/bootstrap/LICENSE` |
+| Bootstrap, style sheet only | {version} | npm package `bootstrap`, `bootstrap.min.css` | MIT, see its `LICENSE` |
 
 Package: `bootstrap-{version}.tgz`, `{integrity}`
 
@@ -113,7 +113,7 @@ def write(files: dict[str, bytes], static: Path) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:  # noqa: PLR2004 (the program and one argument)
+    if len(sys.argv) != 2:
         sys.exit(__doc__)
     try:
         write(build(Path(sys.argv[1])), STATIC)

@@ -18,12 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
+from app import passwords, sessions
 from app.bindings import Lot, bring_in, hand_out
 from app.candidates import Sealer
 from app.db import Database
 from app.entrance import Activation, Door, SignedIn, Where
 from app.offices import Office
+from app.sessions import Visitor
 from app.specs import BatchSpec, ColumnSpec
 from cards.codes import Algorithm
 from cards.lots import LotRequest, Made, make_lot
@@ -67,6 +70,45 @@ class Person:
     def code(self, index: int) -> str:
         """The code under film `index`, counted from 1 as printed."""
         return self.codes[index - 1]
+
+
+@dataclass(frozen=True)
+class Member:
+    """One of a crowd, signed in."""
+
+    person: Person
+    session_id: str
+
+
+_CROWD = (
+    """
+    INSERT INTO candidates (id, candidate_no, name, sex, birth_date, id_no_sealed, id_no_index, ethnicity,
+        subject_class, second_subjects, language, point_id, class_no, hukou_county, score, qualifications, restrictions)
+    OVERRIDING SYSTEM VALUE VALUES (:id, :no, :name, '1', :birth, :sealed, :index, '01', '5', '{}', '1', :point, '301',
+        '430102', 560, '{}', '{}')
+    """,
+    """
+    UPDATE cards SET state = 'bound', holder_id = :id, handed_at = clock_timestamp(), bound_at = clock_timestamp()
+    WHERE serial = :serial
+    """,
+    """
+    INSERT INTO accounts (candidate_id, password, password_changed_at, activated_at, notice_version)
+    VALUES (:id, :password, clock_timestamp(), clock_timestamp(), 'test')
+    """,
+    """
+    INSERT INTO bindings (candidate_id, serial, bound_at, asked, asked_second)
+    VALUES (:id, :serial, clock_timestamp(), 1, 2)
+    """,
+    """
+    INSERT INTO devices (candidate_id, token_hash, label, first_seen_at, last_seen_at)
+    VALUES (:id, :device, 'Test', clock_timestamp(), clock_timestamp())
+    """,
+    """
+    INSERT INTO sessions (id_hash, candidate_id, device_hash, label, ip, started_at, seen_at, expires_at)
+    VALUES (:session, :id, :device, 'Test', '127.0.0.1', clock_timestamp(), clock_timestamp(),
+            clock_timestamp() + interval '4 hours')
+    """,
+)
 
 
 @dataclass
@@ -210,7 +252,7 @@ class World:
 
     def hand_out(self, person: Person) -> None:
         """Hand a card from stock to a candidate; one they already have is replaced."""
-        made = self._card()
+        made = self.spare_card()
         with self.database.transaction() as session:
             hand_out(session, made.serial, person.id)
         person.serial, person.codes = made.serial, made.codes
@@ -229,7 +271,68 @@ class World:
         assert isinstance(answer, SignedIn)
         return answer.session_id
 
-    def _card(self) -> Made:
+    def crowd(self, count: int, *, device: bytes = b"d" * 32, codes: int = 10) -> list[Member]:
+        """Many activated candidates with bound cards and live sessions, written in a few statements.
+
+        Everybody has the same password and a known device; code no. 1 is asked, then no. 2.
+        """
+        people: list[Person] = []
+        first = next(self._numbers) * 10 + 100_000
+        lot = f"{1 + self.value('SELECT count(*) FROM lots'):04d}"
+        made = list(make_lot(LotRequest(lot, count, codes, Algorithm.SHA256, 1), self.keys.card_key))
+        stored = passwords.seal(PASSWORD, self.keys.password_pepper, passwords.CANDIDATE)
+        births = [date(1999, 1 + at // 28 % 12, 1 + at % 28) for at in range(count)]
+        for at, card in enumerate(made):
+            id_no = id_number(births[at], at)
+            no = f"174301021{4 + first // 10_000 % 5}{(first + at) % 10_000:04d}"
+            person = Person(first + at, no, f"考生{at}", id_no, self.point, card.serial, card.codes)
+            people.append(person)
+        ids = [sessions.new_id() for _ in people]
+        with self.database.transaction() as session:
+            row = Lot(code=lot, codes_per_card=codes, cards=count, algorithm="sha256", made_at=datetime.now(UTC))
+            bring_in(session, row, (card.sealed for card in made))
+            session.execute(text("SET LOCAL statement_timeout = 0"))
+            self._insert_crowd(session, people, births, ids, stored, device)
+        self._count_again()
+        return [Member(person, value) for person, (value, _) in zip(people, ids, strict=True)]
+
+    def _insert_crowd(
+        self,
+        session: Session,
+        people: list[Person],
+        births: list[date],
+        ids: list[tuple[str, bytes]],
+        stored: str,
+        device: bytes,
+    ) -> None:
+        rows = [
+            {
+                "id": person.id,
+                "no": person.candidate_no,
+                "name": person.name,
+                "birth": birth,
+                "sealed": self.sealer.seal(person.id_no, column="id_no", row=person.id),
+                "index": self.sealer.index(person.id_no + person.candidate_no),
+                "point": person.point_id,
+                "serial": person.serial,
+                "password": stored,
+                "device": device,
+                "session": id_hash,
+            }
+            for person, birth, (_, id_hash) in zip(people, births, ids, strict=True)
+        ]
+        for statement in _CROWD:
+            session.execute(text(statement), rows)
+
+    def visitor(self, session_id: str, device: bytes | None = b"d" * 32) -> Visitor:
+        """Who is behind a session, as the portal's gate would find."""
+        with self.database.reading() as connection:
+            found = sessions.load(connection, sessions.hash_of(session_id), device, 900)
+        assert found is not None
+        return found
+
+    def spare_card(self) -> Made:
+        """A card from stock."""
         if not self._stock:
             lot = f"{1 + self.value('SELECT count(*) FROM lots'):04d}"
             request = LotRequest(lot, 5, 40, Algorithm.SHA256, 1)
@@ -297,9 +400,7 @@ class World:
                     for major in ("01", "02", "03"):
                         self.plan(spec.code, column.code, subject_class, f"43{number:02d}", major)
 
-    def plan(
-        self, batch: str, column: str, subject_class: str, institution: str, major: str, **more: Any
-    ) -> None:
+    def plan(self, batch: str, column: str, subject_class: str, institution: str, major: str, **more: Any) -> None:
         """One row of the catalogue."""
         values: dict[str, Any] = {
             "version": 1,
@@ -349,12 +450,9 @@ class World:
             tallies.recount(session)
 
 
-def content(
-    *institutions: str, column: str = "GEN1", majors: tuple[str, ...] = ("01", "02")
-) -> dict[str, Any]:
+def content(*institutions: str, column: str = "GEN1", majors: tuple[str, ...] = ("01", "02")) -> dict[str, Any]:
     """A preference list of one column."""
     slots = [
-        {"institution": code, "group": None, "majors": list(majors), "major_adjust": True}
-        for code in institutions
+        {"institution": code, "group": None, "majors": list(majors), "major_adjust": True} for code in institutions
     ]
     return {"columns": {column: {"slots": slots, "institution_adjust": False, "directed_adjust": False}}}

@@ -2,20 +2,15 @@
 
 import importlib
 import pkgutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
-from typing_extensions import override
 
 import click
-import psycopg
-import sqlalchemy.exc
+from typing_extensions import override
 
-from app.db import Database
 from app.errors import Refusal, Unavailable
 from config.binaries import EmbeddedError
 from config.keys import KeysError
-from config.settings import Settings, SettingsError
+from config.settings import SettingsError
 
 
 class _Said(click.Group):

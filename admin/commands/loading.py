@@ -109,9 +109,7 @@ def load_candidates(file: Path, year: str, accept_good: bool) -> None:  # noqa: 
         rules = year_of(year)
         shown(
             file,
-            lambda bar: loading.load_candidates(
-                database, sealer, rules, file, accept_good=accept_good, progress=bar
-            ),
+            lambda bar: loading.load_candidates(database, sealer, rules, file, accept_good=accept_good, progress=bar),
         )
 
 

@@ -33,9 +33,7 @@ def check_archive(stream: BinaryIO, file: str, limits: Limits) -> list[zipfile.Z
         with zipfile.ZipFile(stream) as archive:
             members = archive.infolist()
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, UnicodeDecodeError) as error:
-        raise BadTable(
-            N_("The archive is damaged. Save it again and hand it in once more."), file=file
-        ) from error
+        raise BadTable(N_("The archive is damaged. Save it again and hand it in once more."), file=file) from error
     for member in members:
         _check_member(member, file, limits)
     if len({member.filename.casefold() for member in members}) != len(members):
@@ -63,18 +61,14 @@ def _check_directory(stream: BinaryIO, file: str, limits: Limits) -> None:
         raise BadTable(N_("The archive is in the Zip64 form. Save it again as a smaller one."), file=file)
     _, _, _, _, members, directory, _, _ = _END.unpack_from(tail, at)
     if members > limits.members or directory > limits.members * _ENTRY_BYTES:
-        raise BadTable(
-            N_("The archive has more than %(most)s members. Split it."), file=file, most=limits.members
-        )
+        raise BadTable(N_("The archive has more than %(most)s members. Split it."), file=file, most=limits.members)
 
 
 def _check_member(member: zipfile.ZipInfo, file: str, limits: Limits) -> None:
     path = PurePosixPath(member.filename.replace("\\", "/"))
     name = repr(member.filename)[:80]
     if path.is_absolute() or ".." in path.parts or ":" in member.filename or "\0" in member.orig_filename:
-        raise BadTable(
-            N_("The archive holds a member that points outside it: %(name)s."), file=file, name=name
-        )
+        raise BadTable(N_("The archive holds a member that points outside it: %(name)s."), file=file, name=name)
     mode = member.external_attr >> 16
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
         raise BadTable(N_("The archive holds a link or device: %(name)s."), file=file, name=name)

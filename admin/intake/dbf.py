@@ -36,9 +36,7 @@ _FIXED: Final[dict[str, int]] = {"D": 8, "L": 1, "I": 4}
 _BIGGEST: Final = 2**31 - 1
 _FLAGS: Final = {"T": "1", "Y": "1", "F": "0", "N": "0", "?": "", "": ""}
 
-_BAD_BYTES: Final = N_(
-    "The bytes are not characters of the file's code page: %(bytes)s. Enter the text again."
-)
+_BAD_BYTES: Final = N_("The bytes are not characters of the file's code page: %(bytes)s. Enter the text again.")
 _BAD_MARK: Final = N_("The row begins with a byte that marks it neither as kept nor as deleted.")
 
 
@@ -80,11 +78,8 @@ class Dbf:
                     continue
                 if others:
                     _spell_out(parts, others)
-                text = _GAP.join(parts)
-                if b"\0" in text:  # some programs pad with zeros instead of blanks
-                    text = _GAP.join(part.rstrip(b"\0 ") for part in parts)
-                try:
-                    cells = text.decode(codec).split("\x1f")
+                try:  # some programs pad with zeros instead of blanks
+                    cells = _GAP.join([part.rstrip(b" \0") for part in parts]).decode(codec).split("\x1f")
                 except UnicodeDecodeError:
                     cells = []
                 if len(cells) == fields and mark == _ALIVE:
@@ -126,9 +121,7 @@ class Dbf:
             try:
                 date(1900 + year, month, day)
             except ValueError as error:
-                raise self._refused(
-                    N_("The date in the file's head is none. The file is damaged.")
-                ) from error
+                raise self._refused(N_("The date in the file's head is none. The file is damaged.")) from error
         if page not in _CODECS:
             raise self._refused(
                 N_("The file says that its text is in code page %(page)s. Save it in GBK (0x7A)."),

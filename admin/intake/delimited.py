@@ -3,7 +3,6 @@
 import codecs
 import csv
 from collections.abc import Container, Iterable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -18,9 +17,7 @@ _LONGEST_LINE: Final = 2**20
 _MOST_LINES: Final = 50
 
 _BAD_BYTES: Final = N_("The line is not text in %(codec)s: %(bytes)s. Enter the text again.")
-_BAD_QUOTES: Final = N_(
-    "The quotation marks do not match. Put the cell in quotation marks, and double those in it."
-)
+_BAD_QUOTES: Final = N_("The quotation marks do not match. Put the cell in quotation marks, and double those in it.")
 _BAD_WIDTH: Final = N_("The row has %(found)s cells, the headings have %(expected)s.")
 
 
@@ -50,42 +47,42 @@ class Delimited:
             if isinstance(line, Record):
                 yield line
                 continue
+            if not line.strip(', \t"'):
+                continue
             cells = line.split(",") if '"' not in line else _cells(line)
             if cells is None:
                 yield Record(number, [], (Trouble(-1, _BAD_QUOTES),))
-            elif len(cells) == width:
+                continue
+            while len(cells) > width and not cells[-1].strip():
+                cells.pop()
+            if len(cells) == width:
                 yield Record(number, cells)
-            elif any(cells):
-                while len(cells) > width and not cells[-1].strip():
-                    cells.pop()
-                wrong = {"found": len(cells), "expected": width}
-                troubles = () if len(cells) == width else (Trouble(-1, _BAD_WIDTH, wrong),)
-                yield Record(number, cells, troubles)
+            else:
+                wrong = Trouble(-1, _BAD_WIDTH, {"found": len(cells), "expected": width})
+                yield Record(number, [], (wrong,))
 
     def _lines(self, number: int) -> Iterator[tuple[int, "str | Record"]]:
         """Lines, joined where a quoted cell goes on; one that is not text comes as its trouble."""
-        waiting: list[bytes] = []
-        pieces = self._pieces(waiting)
-        for raw in pieces:
+        back: list[bytes] = []
+        while raw := self._line(back):
             number += 1
-            joined = raw
+            first = number
             if raw.count(b'"') % 2:
                 ahead: list[bytes] = []
-                for more in pieces:
+                while len(ahead) < _MOST_LINES and (more := self._line(back)):
                     ahead.append(more)
-                    if more.count(b'"') % 2 or len(ahead) == _MOST_LINES:
+                    if more.count(b'"') % 2:
                         break
-                whole = raw + b"".join(ahead)
+                whole = b"".join((raw, *ahead))
                 if whole.count(b'"') % 2 == 0 and self._fits(whole):
-                    joined = whole
+                    raw = whole
+                    number += len(ahead)
                 else:
-                    waiting.extend(reversed(ahead))
-            first = number
-            number += joined.count(b"\n") - raw.count(b"\n")
+                    back.extend(reversed(ahead))
             try:
-                yield first, joined.decode(self.codec).rstrip("\r\n")
+                yield first, raw.decode(self.codec).rstrip("\r\n")
             except UnicodeDecodeError as error:
-                shown = joined[error.start : error.start + 4].hex(" ")
+                shown = raw[error.start : error.start + 4].hex(" ")
                 trouble = Trouble(-1, _BAD_BYTES, {"codec": _CODEC_NAMES[self.codec], "bytes": shown})
                 yield first, Record(first, [], (trouble,))
 
@@ -97,21 +94,18 @@ class Delimited:
             return False
         return cells is not None and len(cells) == len(self.headings)
 
-    def _pieces(self, waiting: list[bytes]) -> Iterator[bytes]:
-        """Physical lines; those put back into `waiting` come first, last in first out."""
-        read = partial(self._stream.readline, _LONGEST_LINE)
-        while line := waiting.pop() if waiting else read():
-            if len(line) == _LONGEST_LINE and not line.endswith(b"\n"):
-                raise BadTable(
-                    N_("A line is longer than any row. Save the table as CSV again."), file=self.file
-                )
-            yield line
+    def _line(self, back: list[bytes]) -> bytes:
+        """The next physical line, b"" at the end; lines put `back` come first, last in first out."""
+        line = back.pop() if back else self._stream.readline(_LONGEST_LINE)
+        if len(line) == _LONGEST_LINE and not line.endswith(b"\n"):
+            raise BadTable(N_("A line is longer than any row. Save the table as CSV again."), file=self.file)
+        return line
 
     def _recognised(self, known: Container[str]) -> tuple[str, list[str]]:
         """The encoding and the headings; reads the whole file once, in blocks."""
         possible = self._possible()
         self._stream.seek(0)
-        line = next(self._pieces([]), b"")
+        line = self._line([])
         self._number = 1
         marked = line.startswith(codecs.BOM_UTF8)
         found: dict[str, list[str]] = {}

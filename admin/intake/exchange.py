@@ -33,12 +33,17 @@ Format = Literal["csv", "xlsx", "dbf"]
 
 _BAD_DATE: Final = N_("“%(found)s” is not a date. Write it as 20170626 or 2017-06-26.")
 _BAD_NUMBER: Final = N_("“%(found)s” is not a number. Write it with digits only.")
-_BAD_CHARACTER: Final = N_(
-    "The cell holds a character that cannot be seen or exchanged: %(found)s. Enter it again."
-)
+_BAD_CHARACTER: Final = N_("The cell holds a character that cannot be seen or exchanged: %(found)s. Enter it again.")
 _TOO_LONG: Final = N_("The cell has %(found)s characters; at most %(most)s are taken.")
 
-_DATE: Final = re.compile(r"(\d{4})([-/.年]?)(\d{1,2})\2?月?(\d{1,2})日?(?: 00:00:00)?", re.ASCII)
+_DATES: Final = tuple(
+    re.compile(rf"{pattern}(?: 00:00:00)?", re.ASCII)
+    for pattern in (
+        r"(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)",
+        r"(?P<year>\d{4})([-/.])(?P<month>\d{1,2})\2(?P<day>\d{1,2})",
+        r"(?P<year>\d{4})年(?P<month>\d{1,2})月(?P<day>\d{1,2})日",
+    )
+)
 _NUMBER: Final = re.compile(r"(-?)0*(\d+)(?:\.(\d*?)0*)?", re.ASCII)
 _HIDDEN: Final = frozenset(("Cc", "Cf", "Co", "Cs", "Zl", "Zp"))
 
@@ -46,9 +51,7 @@ _HIDDEN: Final = frozenset(("Cc", "Cf", "Co", "Cs", "Zl", "Zp"))
 class Table:
     """An open table; iterate it once."""
 
-    def __init__(
-        self, source: Source, layout: Layout, file: str, limits: Limits, left_out: Collection[str]
-    ) -> None:
+    def __init__(self, source: Source, layout: Layout, file: str, limits: Limits, left_out: Collection[str]) -> None:
         self.file = file
         self._source = source
         self._limits = limits
@@ -73,7 +76,7 @@ class Table:
                     file=self.file,
                     most=self._limits.rows,
                 )
-            cells = [cell.strip() for cell in record.cells]
+            cells = list(map(str.strip, record.cells))
             troubles = [*self._wanted(record.troubles), *self._unseemly(cells)]
             for at, column in special if cells else ():
                 cells[at] = _canonical(column, cells[at], at, troubles)
@@ -155,9 +158,7 @@ def _source(stream: BinaryIO, file: str, suffix: str, limits: Limits, layout: La
     raise BadTable(N_("Tables are taken as .csv, .xlsx and .dbf."), file=file)
 
 
-def _recognised(
-    headings: tuple[str, ...], layout: Layout, file: str, left_out: Collection[str]
-) -> list[Column | None]:
+def _recognised(headings: tuple[str, ...], layout: Layout, file: str, left_out: Collection[str]) -> list[Column | None]:
     """The column of each heading, None for one left out; one refusal names everything that is wrong."""
     ignored = {plain(heading) for heading in left_out}
     columns: list[Column | None] = []
@@ -207,16 +208,13 @@ def _canonical(column: Column, cell: str, at: int, troubles: list[Trouble]) -> s
 @lru_cache(maxsize=2**14)
 def _day(text: str) -> str:
     """A date as 2017-06-26, "" when it is none."""
-    match = _DATE.fullmatch(text)
-    if not match:
-        return ""
-    year, between, month, day = match.groups()
-    if not between and len(month + day) != 4:
-        return ""
-    try:
-        return date(int(year), int(month), int(day)).isoformat()
-    except ValueError:
-        return ""
+    for pattern in _DATES:
+        if match := pattern.fullmatch(text):
+            try:
+                return date(*map(int, match.group("year", "month", "day"))).isoformat()
+            except ValueError:
+                return ""
+    return ""
 
 
 @lru_cache(maxsize=2**14)
@@ -232,11 +230,7 @@ def _number(text: str) -> str:
 
 def _is_hidden(character: str) -> bool:
     """Control, format and private characters, halves of pairs, and those that are none at all."""
-    return (
-        unicodedata.category(character) in _HIDDEN
-        or character == "\ufffd"
-        or ord(character) & 0xFFFE == 0xFFFE
-    )
+    return unicodedata.category(character) in _HIDDEN or character == "\ufffd" or ord(character) & 0xFFFE == 0xFFFE
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,13 +100,9 @@ CANDIDATES: Final = Layout(
         Column("name", "姓名", "XM", 64, required=True),
         Column("name_unicode", "姓名(全字符)", "XMQZF", 128, local=True),
         Column("sex", "性别", "XBDM", 1, required=True, also=("性别代码",)),
-        Column(
-            "birth_date", "出生日期", "CSRQ", 8, "date", required=True, dbf_2012="CSNY", also=("出生年月",)
-        ),
+        Column("birth_date", "出生日期", "CSRQ", 8, "date", required=True, dbf_2012="CSNY", also=("出生年月",)),
         Column("id_type", "证件类型", "ZJLXDM", 1),
-        Column(
-            "id_no", "证件号码", "ZJHM", 18, required=True, dbf_2012="SFZH", also=("身份证号", "身份证号码")
-        ),
+        Column("id_no", "证件号码", "ZJHM", 18, required=True, dbf_2012="SFZH", also=("身份证号", "身份证号码")),
         Column("ethnicity", "民族", "MZDM", 2, required=True, also=("民族代码",)),
         Column("political_status", "政治面貌", "ZZMMDM", 2),
         Column("candidate_category", "考生类别", "KSLBDM", 1),
@@ -124,9 +120,7 @@ CANDIDATES: Final = Layout(
         Column("second_subjects", "再选科目", "ZXKM", 16, local=True),
         Column("art_category", "术科科目", "SKKM", 20),
         Column("language", "外语语种", "WYYZDM", 1, required=True, also=("foreign_language", "外语语种代码")),
-        Column(
-            "hukou_county", "户籍所在地", "DQDM", 6, required=True, also=("hukou_region", "户籍所在地代码")
-        ),
+        Column("hukou_county", "户籍所在地", "DQDM", 6, required=True, also=("hukou_region", "户籍所在地代码")),
         Column("hukou_address", "户口所在地详址", "HKDZ", 100, local=True),
         Column("household_type", "户籍类别", "HJLBDM", 1),
         Column("mail_address", "通讯地址", "TXDZ", 128, dbf_2012="JTDZ"),
@@ -171,7 +165,7 @@ PLANS: Final = Layout(
         Column("province_name", "所在省", "YXSZS", 30, local=True),
         Column("ownership", "办学性质", "BXXZ", 10, local=True),
         Column("nature", "计划性质", "JHXZDM", 20),
-        Column("tags", "计划标签", "JHBQ", 60, local=True),
+        Column("tags", "计划标签", "JHBQ", 254, local=True),
         Column("tuition", "学费", "SFBZ", 6, "number"),
         Column("years", "学制", "XZDM", 3, "number", 1),
         Column("quota", "计划数", "JHS", 5, "number", required=True),

@@ -93,9 +93,7 @@ def _driver(session: Session) -> psycopg.Connection[Any]:
 
 # --- offices -----------------------------------------------------------------------------------------
 
-_UNKNOWN_PARENT = N_(
-    "Region %(code)s is not in the table above this row. Put regions before what belongs to them."
-)
+_UNKNOWN_PARENT = N_("Region %(code)s is not in the table above this row. Put regions before what belongs to them.")
 _UNKNOWN_LEVEL = N_("“%(found)s” is no level. Write province, prefecture, county or zone.")
 _UNKNOWN_COUNTY = N_("County %(code)s is not loaded. Load the regions first, or correct the code.")
 _TWICE = N_("This is in the file twice, or already loaded.")
@@ -226,43 +224,45 @@ class _Checker:
 
     def line(self, row: Row, at: int) -> tuple[str, bytes, str]:
         """Candidate number, blind index of the identity number, and the line; raises `Reject`."""
-        number = IdNumber.parse(row["id_no"])
+        value = row.values.get
+        number = IdNumber.parse(value("id_no", ""))
         if isinstance(number, Problem):
             raise Reject("id_no", number.message, **number.params)  # type: ignore[arg-type]
-        if row["sex"] != number.sex:
-            raise Reject("sex", _SEX, said=number.sex, found=row["sex"])
-        if row["birth_date"] != number.birth_date.isoformat():
-            raise Reject("birth_date", _BIRTH, said=number.birth_date.isoformat(), found=row["birth_date"])
-        point = self.points.get(row["point"])
+        if value("sex", "") != number.sex:
+            raise Reject("sex", _SEX, said=number.sex, found=value("sex", ""))
+        if value("birth_date", "") != number.birth_date.isoformat():
+            raise Reject("birth_date", _BIRTH, said=number.birth_date.isoformat(), found=value("birth_date", ""))
+        point = self.points.get(value("point", ""))
         if point is None:
-            raise Reject("point", _NO_POINT, code=row["point"])
+            raise Reject("point", _NO_POINT, code=value("point", ""))
         candidate_no = self._candidate_no(row, point[1])
         for column, known in (("ethnicity", self.ethnicities), ("language", self.languages)):
-            if row[column] not in known:
-                raise Reject(column, _CODE, found=row[column])
+            if value(column, "") not in known:
+                raise Reject(column, _CODE, found=value(column, ""))
         identity = self.first_id + at
         index = self.sealer.index(number.text)
-        mobile = row["mobile"]
+        mobile = value("mobile", "")
+        seal = self.sealer.seal
         values = (
             str(identity),
             candidate_no,
-            _text(row["name_unicode"] or row["name"]),
-            row["sex"],
-            row["birth_date"],
-            _bytes(self.sealer.seal(number.text, column="id_no", row=identity)),
+            _text(value("name_unicode", "") or value("name", "")),
+            value("sex", ""),
+            value("birth_date", ""),
+            _bytes(seal(number.text, column="id_no", row=identity)),
             _bytes(index),
-            _bytes(self.sealer.seal(mobile, column="mobile", row=identity)) if mobile else "\\N",
-            row["ethnicity"],
-            row["subject_class"],
-            row["first_subject"] or "\\N",
-            _array(row["second_subjects"]),
-            row["language"],
+            _bytes(seal(mobile, column="mobile", row=identity)) if mobile else "\\N",
+            value("ethnicity", ""),
+            value("subject_class", ""),
+            value("first_subject", "") or "\\N",
+            _array(value("second_subjects", "")),
+            value("language", ""),
             str(point[0]),
-            _text(row["class_no"]),
-            _text(row["hukou_county"]),
-            self._score(row["score"]),
-            _array(row["qualifications"]),
-            _array(row["restrictions"]),
+            _text(value("class_no", "")),
+            _text(value("hukou_county", "")),
+            self._score(value("score", "")),
+            _array(value("qualifications", "")),
+            _array(value("restrictions", "")),
         )
         return candidate_no, index, "\t".join(values) + "\n"
 
@@ -346,7 +346,7 @@ def load_candidates(
                 "SELECT setval(pg_get_serial_sequence('candidates', 'id'), greatest(1, (SELECT max(id) FROM candidates)))"
             )
         )
-        tallies.recount(session)
+        tallies.registered(session, first_id)
         _settle(session, report, "candidates.loaded", accept_good=accept_good)
     return report
 
@@ -439,9 +439,7 @@ def load_plans(
                 copy.write(line)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         session.execute(
-            text(
-                "INSERT INTO catalogues (version, source, digest, plans) VALUES (:v, :source, :digest, :plans)"
-            ),
+            text("INSERT INTO catalogues (version, source, digest, plans) VALUES (:v, :source, :digest, :plans)"),
             {"v": version, "source": path.name, "digest": digest, "plans": report.loaded},
         )
         session.execute(
@@ -559,9 +557,7 @@ def load_calendar(database: Database, calendar: Calendar) -> int:
                 },
             ).scalar_one()
         tallies.recount(session)
-        together(
-            session, audit.entry("calendar.loaded", actor="command", year=calendar.year, batches=len(ids))
-        )
+        together(session, audit.entry("calendar.loaded", actor="command", year=calendar.year, batches=len(ids)))
     return len(ids)
 
 

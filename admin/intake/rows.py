@@ -87,9 +87,7 @@ class Limits:
 #: A file sent in through a page.
 UPLOAD: Final = Limits()
 #: A province's own file, named on the command line by somebody who may run commands there.
-COMMAND: Final = Limits(
-    size=4 * 2**30, unpacked=8 * 2**30, rows=10_000_000, memory=8 * 2**30, cpu_seconds=900
-)
+COMMAND: Final = Limits(size=4 * 2**30, unpacked=8 * 2**30, rows=10_000_000, memory=8 * 2**30, cpu_seconds=900)
 
 
 class Trouble(NamedTuple):

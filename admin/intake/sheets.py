@@ -36,9 +36,7 @@ class Workbook:
         start = stream.read(8)
         if not start.startswith(_ZIP):
             refuse_mistaken(start, file)
-            raise BadTable(
-                N_("This is not an .xlsx workbook. Open it in Excel and save it as .xlsx."), file=file
-            )
+            raise BadTable(N_("This is not an .xlsx workbook. Open it in Excel and save it as .xlsx."), file=file)
         check_archive(stream, file, limits)
         os.lseek(stream.fileno(), 0, os.SEEK_SET)  # the child has no part in this stream's buffer
         self.file = file
@@ -135,13 +133,9 @@ class Workbook:
         if status in (-signal.SIGXCPU, -signal.SIGKILL):
             message = N_("The workbook takes too long to read. Split it, or hand it in as CSV.")
         elif status in (-signal.SIGABRT, -signal.SIGSEGV, OUT_OF_MEMORY):
-            message = N_(
-                "The workbook needs too much memory. Delete what lies beyond the table, or hand it in as CSV."
-            )
+            message = N_("The workbook needs too much memory. Delete what lies beyond the table, or hand it in as CSV.")
         else:
-            message = N_(
-                "The workbook cannot be read. Open it in Excel and save it as .xlsx without a password."
-            )
+            message = N_("The workbook cannot be read. Open it in Excel and save it as .xlsx without a password.")
         return BadTable(message, file=self.file)
 
 
@@ -158,9 +152,7 @@ def _start(stream: BinaryIO, limits: Limits) -> "subprocess.Popen[bytes]":
     )
 
 
-def write_sheet(
-    path: Path, name: str, columns: Sequence[Column], rows: Iterable[Sequence[str]], *, raw: bool
-) -> int:
+def write_sheet(path: Path, name: str, columns: Sequence[Column], rows: Iterable[Sequence[str]], *, raw: bool) -> int:
     """Write one sheet with headings, row by row with flat memory; returns the number of rows.
 
     Every cell is text, so none can be a formula; without `raw`, cells that look like one are marked as

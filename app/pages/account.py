@@ -1,5 +1,132 @@
-"""Placeholder until the page lands."""
+"""The account: how to get in, how to get out, and what its owner can see and do in it."""
 
-from flask import Blueprint
+from typing import Final
+
+from flask import Blueprint, flash, redirect, render_template, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from app import activity, upkeep
+from app.entrance import Refused
+from app.errors import BadInput
+from app.pages import doorway, ways_in
+from app.pages.doorway import door, let_out, where
+from app.pages.entries import PasswordForm
+from app.pages.fetch import visitor
+from app.pages.words import _
+from app.web.forms import require_mark, single
+from app.web.limits import limiter, sign_in_flood
+from app.web.portal import reading, services, transaction
 
 pages = Blueprint("account", __name__)
+pages.before_request(doorway.each_field_once)
+
+_BOTH: Final = ["GET", "POST"]
+pages.add_url_rule("/activate", view_func=ways_in.activate, methods=_BOTH)
+pages.add_url_rule("/activate/codes", view_func=ways_in.activate_codes, methods=_BOTH)
+pages.add_url_rule("/sign-in", view_func=ways_in.sign_in, methods=_BOTH)
+pages.add_url_rule("/sign-in/card", view_func=ways_in.sign_in_with_card, methods=_BOTH)
+pages.add_url_rule("/reset", view_func=ways_in.reset, methods=_BOTH)
+
+
+# --- out ---------------------------------------------------------------------------------------------
+
+
+@pages.post("/sign-out")
+def sign_out() -> BaseResponse:
+    """End the session, here and in the browser."""
+    with transaction() as session:
+        upkeep.sign_out(session, visitor(), where())
+    return let_out()
+
+
+@pages.get("/signed-out")
+def signed_out() -> str:
+    """What to do before leaving a shared computer (U-20)."""
+    return render_template("account/signed_out.html")
+
+
+@pages.post("/session/extend")
+def extend() -> tuple[str, int]:
+    """Stay signed in: that somebody asked is what keeps a session alive, and the gate has noted it."""
+    return "", 204
+
+
+# --- the account -------------------------------------------------------------------------------------
+
+
+@pages.get("/account")
+def overview() -> str:
+    """Where the account is signed in, what happened lately, and what to do if it was somebody else (U-19)."""
+    with reading() as connection:
+        places = activity.places(connection, visitor(), services().settings.idle_seconds)
+        acts = activity.acts(connection, visitor())
+    return render_template(
+        "account/overview.html",
+        sessions=[place for place in places if place.kind == "session"],
+        devices=[place for place in places if place.kind == "device"],
+        acts=acts,
+        before=next((act for act in acts if act.kind == "signed_in" and not act.here), None),
+    )
+
+
+@pages.route("/account/password", methods=["GET", "POST"])
+@limiter.limit(sign_in_flood, methods=["POST"])
+def password() -> BaseResponse:
+    """A new password for the old one; every other session ends."""
+    form = PasswordForm()
+    if form.validate_on_submit():
+        answer = door().change_password(
+            visitor().candidate_id,
+            visitor().candidate_no,
+            form.old.data or "",
+            form.password.data or "",
+            keep=visitor().session_hash,
+            where=where(),
+        )
+        if answer is None:
+            flash(_("Your password is changed. Every other browser was signed out."), "success")
+            return redirect(url_for(".overview"), 303)
+        if isinstance(answer, Refused):
+            form.old.errors = [_("This is not your current password. Check capital and small letters.")]
+        else:
+            form.refuse(answer.reason)
+    return ways_in.shown("account/password.html", form)
+
+
+@pages.post("/account/not-me")
+def notvisitor() -> BaseResponse:
+    """Somebody else was here: two codes from now on, every other session ends. Never a block."""
+    require_mark(single("mark"))
+    door().report(visitor().candidate_id, "not_me", where(), keep=visitor().session_hash)
+    flash(
+        _(
+            "Every other browser was signed out, and each confirmation asks for two codes of your card from now on."
+            " Change your password now, then look at My archive: every list in force is there with time and device."
+        ),
+        "warning",
+    )
+    return redirect(url_for(".overview"), 303)
+
+
+@pages.post("/account/sessions/end")
+def end_sessions() -> BaseResponse:
+    """Sign out everywhere but here."""
+    require_mark(single("mark"))
+    with transaction() as session:
+        upkeep.end_other_sessions(session, visitor(), where())
+    flash(_("Every other browser was signed out."), "success")
+    return redirect(url_for(".overview"), 303)
+
+
+@pages.post("/account/devices/forget")
+def forget_device() -> BaseResponse:
+    """Make a device unknown again."""
+    require_mark(single("mark"))
+    try:
+        token_hash = bytes.fromhex(single("device"))
+    except ValueError as error:
+        raise BadInput("not a device", place="device") from error
+    with transaction() as session:
+        upkeep.forget_device(session, visitor(), token_hash, where())
+    flash(_("The device is no longer known. To change a filed list from there, two codes will be asked."), "success")
+    return redirect(url_for(".overview"), 303)

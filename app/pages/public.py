@@ -1,7 +1,9 @@
 """Pages anybody may open: the start page, help, the privacy notice, language and appearance."""
 
 import logging
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from typing import Final
 
 from flask import Blueprint, Response, redirect, render_template, request, session, url_for
@@ -9,6 +11,9 @@ from flask_login import current_user
 from sqlalchemy import text
 from werkzeug.wrappers import Response as BaseResponse
 
+from app.batches import State, Window
+from app.entrance import NOTICE_VERSION
+from app.errors import Unavailable
 from app.web.forms import single
 from app.web.guard import csrf, local_target
 from app.web.portal import reading, request_id, services
@@ -20,12 +25,46 @@ APPEARANCES: Final = frozenset({"", "large-font", "high-contrast", "large-font h
 SECURITY_LIFE: Final = timedelta(days=300)
 
 
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Batches that open and close together."""
+
+    state: State
+    window: Window
+    names: tuple[str, ...]
+    now: datetime
+
+
+_PERIODS = text("""
+    SELECT name, opens_at, closes_at, suspended_at, clock_timestamp() AS now FROM batches
+    WHERE closes_at > clock_timestamp() ORDER BY opens_at, closes_at, suspended_at, position, code
+""")
+
+
+def periods() -> list[Period] | None:
+    """What is open now and what opens next, by the database's clock; None when it cannot be asked."""
+    try:
+        with reading() as connection:
+            rows = connection.execute(_PERIODS).all()
+    except Unavailable:
+        return None
+    found = []
+    for (opens, closes, suspended), batches in groupby(
+        rows, lambda row: (row.opens_at, row.closes_at, row.suspended_at)
+    ):
+        together, window = list(batches), Window(opens, closes, suspended)
+        now = together[0].now
+        found.append(Period(window.state_at(now), window, tuple(row.name for row in together), now))
+    opening = min((period.window.opens_at for period in found if period.state == "not_yet_open"), default=None)
+    return [period for period in found if period.state != "not_yet_open" or period.window.opens_at == opening]
+
+
 @pages.get("/")
 def start() -> BaseResponse | str:
     """The start page: what this is and the two ways in; a signed-in candidate goes straight to the batches."""
     if current_user.is_authenticated:
         return redirect(url_for("preferences.overview"), 303)
-    return render_template("public/start.html")
+    return render_template("public/start.html", periods=periods())
 
 
 @pages.get("/help")
@@ -37,7 +76,7 @@ def help_page() -> str:
 @pages.get("/privacy")
 def privacy() -> str:
     """What is kept about a candidate, why, how long, and who may read it (P-09)."""
-    return render_template("public/privacy.html")
+    return render_template("public/privacy.html", version=NOTICE_VERSION)
 
 
 @pages.post("/language")

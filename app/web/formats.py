@@ -6,7 +6,10 @@ from zoneinfo import ZoneInfo
 
 from babel.dates import format_datetime
 from flask import Flask
-from flask_babel import get_locale
+from flask_babel import get_locale, gettext
+
+from app.evidence import masked
+from cards.serials import grouped
 
 ZONE: Final = ZoneInfo("Asia/Shanghai")
 
@@ -44,6 +47,19 @@ def digest(value: bytes | str) -> str:
     return " ".join(text[at : at + 4] for at in range(0, 20, 4))
 
 
+def device(label: str) -> str:
+    """What `app.web.portal.device_label` said of a browser, in the reader's language where it is no name."""
+    return label.replace("Browser", gettext("Browser"), 1) if label.startswith("Browser") else label
+
+
 def set_up(app: Flask) -> None:
     """Make the formats filters of every template."""
-    app.jinja_env.filters.update(moment=moment, full_moment=full_moment, machine=machine, digest=digest)
+    app.jinja_env.filters.update(
+        moment=moment,
+        full_moment=full_moment,
+        machine=machine,
+        digest=digest,
+        device=device,
+        serial=grouped,
+        masked=masked,
+    )

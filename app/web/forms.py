@@ -4,7 +4,7 @@ import unicodedata
 from typing import Any
 
 from flask import request
-from flask_babel import lazy_gettext as _l
+from flask_babel import lazy_gettext
 from flask_login import current_user
 from flask_wtf import FlaskForm
 from wtforms import HiddenField, ValidationError
@@ -21,7 +21,7 @@ class OwnForm(FlaskForm):
 
     mark = HiddenField()
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 -- WTForms' own signature
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Stamp the form with the session it is rendered in."""
         super().__init__(*args, **kwargs)
         if not self.is_submitted():
@@ -43,10 +43,10 @@ def plain(value: str | None) -> str:
     return unicodedata.normalize("NFKC", value or "").strip()
 
 
-def no_control_characters(_: object, field: Any) -> None:  # noqa: ANN401 -- a WTForms field
+def no_control_characters(_: object, field: Any) -> None:
     """Validator: no control characters."""
     if any(unicodedata.category(char) == "Cc" for char in field.data or ""):
-        raise ValidationError(_l("This contains characters that cannot be printed. Please type it again."))
+        raise ValidationError(lazy_gettext("This contains characters that cannot be printed. Please type it again."))
 
 
 def single(name: str) -> str:

@@ -92,7 +92,7 @@ def network() -> str:
         address = ipaddress.ip_address(client_ip())
     except ValueError:
         return "unknown"
-    if address.version == 4:  # noqa: PLR2004 -- IP version
+    if address.version == 4:
         return str(address)
     return str(ipaddress.ip_network((address, 64), strict=False))
 

@@ -31,9 +31,7 @@ WORDS: Final = {
     ),
     "not_allowed": Words(
         N_("This is not allowed"),
-        N_(
-            "Your request was refused and nothing was changed. Go back to the start page and try again from there."
-        ),
+        N_("Your request was refused and nothing was changed. Go back to the start page and try again from there."),
     ),
     "bad_input": Words(
         N_("We could not read what was sent"),
@@ -59,9 +57,7 @@ WORDS: Final = {
     ),
     "challenge_stale": Words(
         N_("This question is out of date"),
-        N_(
-            "The code you typed was not looked at and not used up. Check your list again; a fresh question follows."
-        ),
+        N_("The code you typed was not looked at and not used up. Check your list again; a fresh question follows."),
     ),
     "key_reused": Words(
         N_("This page belongs to another list"),
@@ -73,21 +69,15 @@ WORDS: Final = {
     ),
     "closed": Words(
         N_("This batch is closed"),
-        N_(
-            "Nothing was filed by this request. What you last confirmed before the deadline stands; see My archive."
-        ),
+        N_("Nothing was filed by this request. What you last confirmed before the deadline stands; see My archive."),
     ),
     "suspended": Words(
         N_("Filing in this batch is paused"),
-        N_(
-            "Nothing was filed. What you last confirmed is safe, and the deadline will be moved. Try again later."
-        ),
+        N_("Nothing was filed. What you last confirmed is safe, and the deadline will be moved. Try again later."),
     ),
     "not_eligible": Words(
         N_("You cannot file in this batch"),
-        N_(
-            "This batch is for other subject classes. If you think this is wrong, ask your registration point."
-        ),
+        N_("This batch is for other subject classes. If you think this is wrong, ask your registration point."),
     ),
     "rules_broken": Words(
         N_("The list still has errors"),

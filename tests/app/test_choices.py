@@ -47,6 +47,10 @@ def test_the_shape_of_the_contract() -> None:
     assert to_content(parsed) == GOOD
 
 
+def test_a_choice_is_read_by_its_codes() -> None:
+    assert (Choice("1234").code, Choice("1234", "101").code) == ("1234", "1234-101")
+
+
 def test_a_waiver_and_missing_keys() -> None:
     assert to_content(parse({"columns": {}}, FIRST)) == {"columns": {}}
     assert parse({"columns": {}}, FIRST).empty

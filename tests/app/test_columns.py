@@ -314,5 +314,11 @@ def test_a_window_says_when_it_is_open_in_one_spelling() -> None:
     assert (window.closes_at - window.opens_at) == timedelta(hours=34)
 
 
+def test_a_window_that_never_opens_is_refused() -> None:
+    start = "2017-06-26T08:00:00+08:00"
+    with pytest.raises(ValueError, match="ends before it starts"):
+        Window.model_validate({"start": start, "end": start})
+
+
 def test_every_rule_name_has_a_policy() -> None:
     assert set(RULES) == DEFAULT_POLICY.keys() - {"subject_requirement"}

@@ -71,6 +71,11 @@ def test_columns_that_come_and_go() -> None:
     assert said(content("1"), {"columns": {}}) == [("removed", "1", 1, None)]
 
 
+def test_duplicates_of_a_draft_are_told_apart() -> None:
+    assert said(content("1", "1", "1"), content("1", "1", "1", "1")) == [("added", "1", None, 4)]
+    assert said(content("1", "1:01", "1"), content("1", "1:01")) == [("removed", "1", 3, None)]
+
+
 CODES = st.lists(st.sampled_from([f"{code}{rest}" for code in "12345" for rest in ("", "!", ":01")]), max_size=7)
 
 

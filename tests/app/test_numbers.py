@@ -29,6 +29,12 @@ def parsed(text: str) -> IdNumber:
     return number
 
 
+def test_what_is_said_names_the_part() -> None:
+    problem = IdNumber.parse("11010519491331002X")
+    assert isinstance(problem, Problem)
+    assert problem.params == {"part": "19491331"}
+
+
 def reason(text: str) -> str:
     problem = IdNumber.parse(text)
     assert isinstance(problem, Problem)
@@ -89,6 +95,9 @@ def test_what_is_well_made_is_taken_apart(first17: str) -> None:
     number = parsed(first17 + check_character(first17))
     assert number.region == first17[:6]
     assert f"{number.birth_date:%Y%m%d}" == first17[6:14]
+    # ISO 7064, MOD 11-2, as the standard defines it
+    values = [10 if each == "X" else int(each) for each in number.text]
+    assert sum(value * pow(2, 17 - place) for place, value in enumerate(values)) % 11 == 1
     assert number.sex == ("1" if int(first17[16]) % 2 else "2")
 
 

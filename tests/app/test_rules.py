@@ -326,6 +326,7 @@ def test_f10_may_block() -> None:
     strict = with_rule(FIRST, "GEN1", rule="score_line", line="BK1", policy="block")
     low = replace(SCIENCE, score=100)
     assert findings(strict, listed("GEN1", choice()), low) == [("F10", "error", None, None)]
+    assert "is closed to you" in texts(strict, listed("GEN1", choice()), low)[0]
 
 
 def test_f10_a_line_without_points_for_the_class_is_not_held_against_anybody() -> None:
@@ -360,6 +361,7 @@ CONDITIONS: list[tuple[dict[str, object], dict[str, object], set[str]]] = [
     ({"rule": "pe_exam"}, {"qualifications": {"exam:pe_provincial"}}, set()),
     ({"rule": "pe_provincial_exam"}, {"qualifications": {"exam:pe_provincial"}}, set()),
     ({"rule": "ethnicity_not", "value": "01"}, {"ethnicity": "15"}, set()),
+    ({"rule": "ethnicity_not"}, {"ethnicity": "15"}, set()),
     ({"rule": "ethnic_preference_any"}, {"qualifications": {"ethnic_preference:E1"}}, set()),
     ({"rule": "ethnic_qualification"}, {"qualifications": {"ethnic_preference:F1"}}, set()),
     ({"rule": "registered_in_hukou_county"}, {"registration_county": "430103"}, set()),
@@ -482,6 +484,22 @@ def test_p5_a_box_ticked_without_an_institution() -> None:
     assert findings(spec, compact(listed("GEN1_S", None, institution_adjust=True)), SCIENCE) == [
         ("P5", "error", None, None)
     ]
+
+
+def test_p7_more_than_the_column_takes() -> None:
+    too_many = listed("GEN1", *(choice(code) for code in range(1001, 1012)))
+    assert findings(FIRST, too_many, SCIENCE) == [("P7", "error", None, None)]
+    majors = "01 02 03 04 05 06 07"
+    assert findings(FIRST, listed("GEN1", choice(majors=majors)), SCIENCE) == [("P7", "error", 1, None)]
+    elsewhere = Preferences({"GEN1": ColumnChoices((choice(),)), "GEN9": ColumnChoices((choice(),))})
+    assert findings(FIRST, elsewhere, SCIENCE) == [("P7", "error", None, None)]
+
+
+@pytest.mark.parametrize("box", ["institution_adjust", "directed_adjust"])
+def test_p7_a_box_the_column_has_not(box: str) -> None:
+    assert findings(FIRST, listed("GEN1", choice(), **{box: True}), SCIENCE) == [("P7", "error", None, None)]
+    directed = listed("DIR1", choice(), directed_adjust=True)
+    assert findings(FIRST, directed, SCIENCE) == []
 
 
 def test_what_is_said_names_codes_names_and_places() -> None:

@@ -4,6 +4,8 @@ Not a part of the product: an application of its own over the product's template
 `python -m tests.web.shots` takes pictures of it.
 """
 
+import atexit
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,8 +23,9 @@ from flask_wtf import FlaskForm
 from flask_wtf.csrf import CSRFProtect, generate_csrf
 from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined
 from werkzeug.serving import make_server
+from werkzeug.wsgi import FileWrapper
 from wtforms import BooleanField, PasswordField, RadioField, SelectField, StringField, TextAreaField
-from wtforms.fields.choices import SelectChoice
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # the stubs lag behind WTForms 3.3
 from wtforms.validators import InputRequired
 
 from app.web import formats
@@ -44,7 +47,7 @@ class SampleForm(FlaskForm):
     subject = SelectField("科类", choices=[SelectChoice("1", "文史"), SelectChoice("5", "理工")])
     adjust = RadioField(
         "是否服从专业调剂",
-        choices=[("1", "服从"), ("0", "不服从")],
+        choices=[SelectChoice("1", "服从"), SelectChoice("0", "不服从")],
         validators=[InputRequired("请选择是否服从。")],
     )
     remark = TextAreaField("联系记录")
@@ -64,6 +67,7 @@ def create_style_guide(translations: Path = APP / "translations") -> Flask:
         [FileSystemLoader(APP / "templates"), FileSystemLoader(Path(__file__).parent / "templates")]
     )
     app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     CSRFProtect(app)
     Babel(app, locale_selector=_language)
     formats.set_up(app)
@@ -77,6 +81,12 @@ def create_style_guide(translations: Path = APP / "translations") -> Flask:
     @app.after_request
     def _headers(response: Response) -> Response:
         response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+        if isinstance(response.response, FileWrapper):
+            # a browser closed in the middle of an answer would leave the file open
+            file = response.response
+            response.direct_passthrough = False
+            response.set_data(response.get_data())
+            file.close()
         return response
 
     return app
@@ -139,9 +149,7 @@ def _frame() -> dict[str, Any]:
         "idle_seconds": int(request.args.get("idle", "900")),
         "csrf_token": generate_csrf,
         "now": NOW,
-        "closes": CLOSES
-        if not request.args.get("closes")
-        else NOW + timedelta(seconds=int(request.args["closes"])),
+        "closes": CLOSES if not request.args.get("closes") else NOW + timedelta(seconds=int(request.args["closes"])),
         "t": lambda chinese, english: english if _language() == "en" else chinese,
     }
 
@@ -161,6 +169,7 @@ def _remember() -> Response:
 def _compiled(translations: Path) -> str:
     """Compile the catalogues there are into a directory of this process."""
     target = Path(tempfile.mkdtemp(prefix="zhiyuan-style-guide-"))
+    atexit.register(shutil.rmtree, target, ignore_errors=True)
     for source in translations.glob("*/LC_MESSAGES/messages.po"):
         folder = target / source.relative_to(translations).parent
         folder.mkdir(parents=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Dialog, Page, expect
 
 from tests.web.shots import browser
 from tests.web.style_guide import PAGES, create_style_guide, served
@@ -19,7 +19,8 @@ OVERFLOW = """() => [...document.querySelectorAll('body *')]
     && getComputedStyle(e).clip === 'auto' && !e.closest('.skip-link, .table-scroll'))
   .map(e => [e.tagName, e.className, e.getBoundingClientRect().right])"""
 #: controls smaller than a fingertip; links inside running text are excepted (SC 2.5.8)
-SMALL_TARGETS = """() => [...document.querySelectorAll('button, .btn, select, summary, input:not([type=hidden]), nav a, .task-link')]
+SMALL_TARGETS = """() => [...document.querySelectorAll(
+    'button, .btn, select, summary, input:not([type=hidden]), nav a, .task-link')]
   .filter(e => e.getClientRects().length && !e.closest('.visually-hidden') && !e.classList.contains('visually-hidden'))
   .map(e => [e, e.matches('.form-check-input') ? e.closest('.choice') : e])
   .filter(([e, box]) => box.getBoundingClientRect().height < (e.matches('.task-link') ? 40 : 43.5))
@@ -57,7 +58,7 @@ def page(chromium: Browser) -> Iterator[Page]:
 @pytest.mark.parametrize("name", PAGES)
 def test_axe_finds_nothing(page: Page, address: str, name: str, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
-    for variant in VARIANTS:
+    for variant in VARIANTS if name == "components" else VARIANTS[:1]:
         answer = page.goto(f"{address}/show/{name}?{variant}")
         assert answer is not None
         assert answer.ok
@@ -76,6 +77,7 @@ def test_a_phone_shows_it_all(page: Page, address: str, name: str) -> None:
         assert page.evaluate(OVERFLOW) == [], variant
         assert page.evaluate(SMALL_TARGETS) == [], variant
         assert page.evaluate(SMALL_TEXT) == [], variant
+        assert "</" not in page.inner_text("body"), variant  # nothing escaped twice
 
 
 def test_the_first_page_is_few_requests_and_small(page: Page, address: str) -> None:
@@ -172,6 +174,7 @@ def test_rows_move_by_buttons_and_by_number(page: Page, address: str) -> None:
 
 
 def test_rows_can_be_dragged_and_escape_puts_them_back(page: Page, address: str) -> None:
+    page.set_viewport_size({"width": 1280, "height": 1800})
     page.goto(f"{address}/show/edit")
     handles = page.locator(".slot-handle")
     start, goal = handles.nth(0).bounding_box(), page.locator("[data-slot]").nth(2).bounding_box()
@@ -194,7 +197,12 @@ def test_rows_can_be_dragged_and_escape_puts_them_back(page: Page, address: str)
 
 def test_leaving_with_unsaved_rows_asks_first(page: Page, address: str) -> None:
     asked: list[str] = []
-    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+
+    def answer(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.accept()
+
+    page.on("dialog", answer)
     page.goto(f"{address}/show/edit")
     page.locator('button[data-move="down"]').first.click()
     page.goto(f"{address}/show/tasks")

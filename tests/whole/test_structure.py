@@ -126,9 +126,7 @@ def _built(argument: ast.expr) -> bool:
     """Whether a text is put together from values where it is used."""
     match argument:
         case ast.JoinedStr(values=values):
-            return any(
-                isinstance(value, ast.FormattedValue) and not _constant(value.value) for value in values
-            )
+            return any(isinstance(value, ast.FormattedValue) and not _constant(value.value) for value in values)
         case ast.BinOp(op=ast.Mod() | ast.Add()):
             return not (_literal(argument.left) and _literal(argument.right))
         case ast.Call(func=ast.Attribute(attr="format" | "join")):

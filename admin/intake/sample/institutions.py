@@ -99,9 +99,7 @@ def _themes() -> list[tuple[str, tuple[str, ...]]]:
     return [(row["part"], tuple(row["majors"].split())) for row in _rows("themes.csv")]
 
 
-def _made(
-    code: int, name: str, level: str, place: tuple[str, str], *, private: bool = False
-) -> Institution:
+def _made(code: int, name: str, level: str, place: tuple[str, str], *, private: bool = False) -> Institution:
     themes = tuple(word for part, words in _themes() if part in name for word in words)
     return Institution(f"{code:04}", name, level, *place, private, themes)
 

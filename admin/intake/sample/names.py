@@ -12,12 +12,13 @@ _TABLE: Final = 4096
 
 #: surname and its share in Hunan, per 10,000
 _HAN: Final = """
-刘900 李820 王560 张540 陈520 周480 黄400 杨390 彭330 罗310 谭260 唐250 曾240 肖230 邓230 何220 胡200 吴200 蒋160 文110
-谢170 袁130 欧阳45 易90 段70 龙110 贺80 曹110 廖120 邹90 莫40 朱120 赵90 徐100 郭90 许70 汤60 戴60 钟70 毛40 尹70
-夏60 宋60 方50 姚50 姜40 熊40 孙70 马50 高40 叶40 田60 向60 雷60 孟20 颜40 阳40 申40 康30 石50 龚50 成20 左30 游15
-任30 范40 郑40 梁40 余50 丁30 魏30 秦25 江25 史15 陶30 万25 洪12 邱30 侯20 卢30 蔡40 贾10 武8 薛8 程25 沈20 韩15 冯25
-董15 吕10 苏20 杜15 鲁10 柳15 祝10 席5 匡15 宁20 资8 樊12 皮8 粟10 楚8 聂25 符10 危5 晏10 凌12 瞿12 涂10 佘12 屈8 邝6
-司马2 上官2 诸葛1 皇甫1 夏侯1
+刘900 李820 王560 张540 陈520 周480 黄400 杨390 彭330 罗310 谭260 唐250 曾240 肖230 邓230 何220 胡200
+吴200 蒋160 文110 谢170 袁130 欧阳45 易90 段70 龙110 贺80 曹110 廖120 邹90 莫40 朱120 赵90 徐100 郭90
+许70 汤60 戴60 钟70 毛40 尹70 夏60 宋60 方50 姚50 姜40 熊40 孙70 马50 高40 叶40 田60 向60 雷60 孟20
+颜40 阳40 申40 康30 石50 龚50 成20 左30 游15 任30 范40 郑40 梁40 余50 丁30 魏30 秦25 江25 史15 陶30
+万25 洪12 邱30 侯20 卢30 蔡40 贾10 武8 薛8 程25 沈20 韩15 冯25 董15 吕10 苏20 杜15 鲁10 柳15 祝10 席5
+匡15 宁20 资8 樊12 皮8 粟10 楚8 聂25 符10 危5 晏10 凌12 瞿12 涂10 佘12 屈8 邝6 司马2 上官2 诸葛1 皇甫1
+夏侯1
 """
 #: surnames of peoples whose names look like those of their Han neighbours, by code of ethnicity
 _OF_PEOPLES: Final = {
@@ -66,9 +67,7 @@ def spread(weighted: Iterable[tuple[str, float]], size: int = _TABLE) -> list[st
 
 
 def _parsed(text: str) -> list[tuple[str, float]]:
-    return [
-        (word.rstrip("0123456789"), float(word.lstrip(word.rstrip("0123456789")))) for word in text.split()
-    ]
+    return [(word.rstrip("0123456789"), float(word.lstrip(word.rstrip("0123456789")))) for word in text.split()]
 
 
 class Namer:
@@ -105,7 +104,7 @@ class Namer:
         special = bits(12)
         if special < 14:
             given = given[0] + (_RAREST[special % 6] if special < 5 else _RARE[bits(8) % len(_RARE)])
-        if people == "05" and special & 1 or people in ("17", "02", "23"):
+        if people in ("17", "02") or (people == "05" and special % 2):
             return f"{self._choice(_FAR[sex])}·{self._choice(_FATHERS)}"
         if people == "04":
             return self._choice(_TIBETAN[sex]) + self._choice(_TIBETAN_SECOND[sex])
@@ -118,6 +117,4 @@ class Namer:
 def _falling(characters: str) -> list[str]:
     """Each character, the first ones several times as often as the last."""
     count = len(characters)
-    return [
-        character for at, character in enumerate(characters) for _ in range(1 + 4 * (count - at) // count)
-    ]
+    return [character for at, character in enumerate(characters) for _ in range(1 + 4 * (count - at) // count)]

@@ -1,4 +1,4 @@
-"""Candidates of the sample province, one after the other: number, person, household, subjects, score, decisions.
+"""Candidates of the sample province: number, person, household, subjects, score, decisions.
 
 Identity numbers are valid and unique, phone numbers begin with 154, which is given to nobody. Numbers are
 dense: the serial has four digits, so a county's further thousands of one class go on under another exam
@@ -113,25 +113,13 @@ _SCORES: Final = {
 _ANY_OF_THEM: Final = ("per_institution_checks", "per_kind_qualification")
 _RESTRICTIONS: Final = {
     "1": (
-        ("", 4000),
-        ("24", 1200),
-        ("24 25", 3500),
-        ("24 25 34", 800),
-        ("24 25 34 35", 90),
-        ("21", 180),
-        ("21 24", 60),
-    )
-    + (("21 22", 50), ("21 22 23", 10), ("33", 15), ("37", 8), ("38", 40), ("31", 8), ("11", 2)),
+        *(("", 4000), ("24", 1200), ("24 25", 3500), ("24 25 34", 800), ("24 25 34 35", 90), ("21", 180)),
+        *(("21 24", 60), ("21 22", 50), ("21 22 23", 10), ("33", 15), ("37", 8), ("38", 40), ("31", 8), ("11", 2)),
+    ),
     "2": (
-        ("", 3500),
-        ("24", 1300),
-        ("24 25", 4000),
-        ("24 25 34", 1000),
-        ("24 25 34 35", 110),
-        ("21", 15),
-        ("33", 12),
-    )
-    + (("37", 7), ("38", 30), ("31", 6), ("11", 2)),
+        *(("", 3500), ("24", 1300), ("24 25", 4000), ("24 25 34", 1000), ("24 25 34 35", 110), ("21", 15)),
+        *(("33", 12), ("37", 7), ("38", 30), ("31", 6), ("11", 2)),
+    ),
 }
 
 
@@ -170,7 +158,7 @@ def kind_of(code: str, name: str) -> str:
 
 
 def _bundles(calendar: Calendar, subject_class: str) -> list[str]:
-    """For each column with checks or lists: what somebody who may file there has. Rounds count as their column."""
+    """What somebody has who may file in a column with checks or lists; a round counts as its column."""
     asked: dict[tuple[str, str], list[str]] = {}
     kinds: list[str] = []
     for batch in calendar.batches:
@@ -282,9 +270,7 @@ class Registrar:
         full, serial = divmod(taken, _SERIALS)
         if full >= len(types):
             raise ValueError(f"{self._county.name} has more candidates of class {subject_class} than numbers")
-        head = (
-            f"{self._rules.year % 100:02}{self._county.code}{types[full]}{self._rules.digits[subject_class]}"
-        )
+        head = f"{self._rules.year % 100:02}{self._county.code}{types[full]}{self._rules.digits[subject_class]}"
         return types[full], f"{head}{serial + 1:04}"
 
     def _id_no(self, sex: str, born: str) -> str:
@@ -346,14 +332,14 @@ class Registrar:
         elif kind == "vocational":
             granted.append(f"vocational:{VOCATIONAL[bits(8) % len(VOCATIONAL)]}")
         else:
-            granted += self._plans(person, rural=rural)
-        granted += self._preference(person)
+            granted += self._plans(rural=rural)
+        granted += self._preference(person["ethnicity"])
         bundles = self._rules.bundles[person["subject_class"]]
         if bundles and bits(5) == 0:
             granted.append(bundles[bits(12) % len(bundles)])
         person["qualifications"] = " ".join(granted)
 
-    def _plans(self, person: Person, *, rural: bool) -> list[str]:
+    def _plans(self, *, rural: bool) -> list[str]:
         bits, poor = self._random.getrandbits, self._county.code in self._rules.poor
         plans = []
         if poor and bits(3) < 3:
@@ -364,10 +350,10 @@ class Registrar:
             plans.append("special_plan:UNIVERSITY")
         return plans
 
-    def _preference(self, person: Person) -> list[str]:
+    def _preference(self, people: str) -> list[str]:
         """Class of ethnic preference, by the classes of 2010 or of 2020."""
         compact = self._county.code in self._rules.autonomous
-        minority = person["ethnicity"] != "01"
+        minority = people != "01"
         letter = "F" if self._rules.year >= 2021 else "E"
         if minority and compact:
             return [f"ethnic_preference:{letter}1"]

@@ -153,13 +153,9 @@ def classes(
     numbered: dict[str, int] = {}
     carried = dict.fromkeys(shares, 0.0)
     whole = sum(shares.values())
-    for county, count in zip(
-        all_counties, shared_out(candidates, [each.people for each in all_counties]), strict=True
-    ):
+    for county, count in zip(all_counties, shared_out(candidates, [each.people for each in all_counties]), strict=True):
         wanted = {code: carried[code] + count * share / whole for code, share in shares.items()}
-        counts = dict(
-            zip(wanted, shared_out(count, [max(0.0, want) for want in wanted.values()]), strict=True)
-        )
+        counts = dict(zip(wanted, shared_out(count, [max(0.0, want) for want in wanted.values()]), strict=True))
         carried = {code: wanted[code] - counts[code] for code in wanted}
         yield county, list(_of_county(county, counts, vocational, numbered))
 

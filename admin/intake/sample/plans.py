@@ -56,10 +56,7 @@ class Catalogue:
             step = 6 if len(offers) > 18 else 2
             offers = [replace(offer, share=0.2) for offer in offers[1::step] or offers]
         for offer in offers:
-            taught = self._taught(offer, kind)
-            if batch.parent:
-                taught = taught[::2]
-            for row in self._of_offer(offer, column, subject_class, taught):
+            for row in self._of_offer(offer, column, subject_class, step=2 if batch.parent else 1):
                 yield {
                     "batch_code": batch.code,
                     "column_code": column.code,
@@ -67,15 +64,13 @@ class Catalogue:
                     **row,
                 }
 
-    def _of_offer(
-        self, offer: Offering, column: ColumnSpec, subject_class: str, taught: Taught
-    ) -> Iterator[PlanRow]:
+    def _of_offer(self, offer: Offering, column: ColumnSpec, subject_class: str, *, step: int) -> Iterator[PlanRow]:
+        """The rows of one offer; with a `step` only each such major of every group."""
         kind, here = self._kinds[subject_class], offer.institution
-        random = self._random(here.code, offer.level, subject_class, column.code)
         subjects = self._calendar.year >= 2021 and kind != "vocational"
         first = {"science": "PHY", "arts": "HIS"}.get(kind, "EITHER")
-        for group, group_name, members in self._groups(offer, column, taught, subject_class):
-            for code, major in members:
+        for group, group_name, members in self._groups(offer, column, self._taught(offer, kind), subject_class):
+            for code, major in members[::step]:
                 yield {
                     "institution_code": here.code,
                     "institution_name": here.name,
@@ -89,7 +84,7 @@ class Catalogue:
                     "tags": " ".join(offer.tags),
                     "subject_first": first if subjects else "",
                     "subject_second": major.second if subjects and first != "EITHER" else "",
-                    **_terms(major, offer, random),
+                    **_terms(major, offer, self._random(here.code, offer.level, code)),
                 }
 
     def _taught(self, offer: Offering, kind: str) -> Taught:

@@ -1,0 +1,227 @@
+"""How an officer gets in and stays in: sign-in with two factors, a fresh proof of identity, a new password.
+
+Argon2id of a password is always computed outside a transaction. Refusals read alike and cost alike: nobody
+learns whether a login exists, nor which of the two factors was wrong (A-08). Time is the database's.
+"""
+
+import hmac
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal
+
+from pypinyin import Style, lazy_pinyin
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from admin import officers, totp
+from admin.appointments import open_totp
+from admin.officers import Visitor
+from app import audit, passwords, sessions
+from app.db import Database, Write, together
+from app.entrance import Refused, Where
+from app.errors import TooSoon
+from config.keys import KeyRing
+
+Weakness = Literal["too_short", "too_few_kinds", "too_long", "control_characters", "common", "personal"]
+
+#: the profile of MLPS for staff (requirements G-03); candidates have a gentler one
+SHORTEST: Final = 10
+KINDS: Final = 3
+#: compared with where nobody has the login, so that the work is the same
+_NOBODYS_SECRET: Final = "A" * 32
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A session was opened, or goes on under a new id; `session_id` is the cookie's value."""
+
+    session_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What stands under a login; all None when nobody has it."""
+
+    officer_id: int | None
+    password: str | None
+    totp_sealed: bytes | None
+    appointed: bool
+    wait_seconds: int
+    now: datetime
+
+
+_LOOK_UP = text("""
+    SELECT o.id AS officer_id, o.password, o.totp_sealed,
+           coalesce(o.appointed_until > clock_timestamp(), false) AS appointed,
+           greatest(0, coalesce(ceil(extract(epoch FROM w.until - clock_timestamp())), 0))::int AS wait_seconds,
+           clock_timestamp() AS now
+    FROM (SELECT CAST(:login AS text) AS login) asked
+    LEFT JOIN officers o ON o.login = asked.login
+    LEFT JOIN officer_waits w ON w.bucket = :bucket
+""")
+
+# one statement decides: of two requests with the same six digits one finds the step taken
+_SPEND = text("""
+    UPDATE officers SET totp_step = :step
+    WHERE id = :officer AND totp_step < :step AND appointed_until > clock_timestamp() RETURNING id
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The door of the management edition."""
+
+    database: Database
+    keys: KeyRing
+
+    def sign_in(self, login: str, password: str, digits: str, where: Where) -> Opened | Refused:
+        """Open the officer's session for the right password and six digits not used before; the last one ends.
+
+        Every failure is booked against the login. Raises `TooSoon` while its wait runs; logins nobody has
+        wait just the same.
+        """
+        known = self._look_up(login)
+        step = self._step(known, password, digits)
+        resealed = self._resealed(known, password) if step is not None else []
+        session_id, id_hash = sessions.new_id()
+        with self.database.transaction() as session:
+            officer_id = self._spend(session, known, step)
+            if officer_id is None:
+                return self._refused(session, "officer.sign_in_refused", login, known, where)
+            together(
+                session,
+                officers.session_started(officer_id, id_hash, where.label, where.ip),
+                officers.forgiven(self._bucket(login)),
+                *resealed,
+                _entry("officer.signed_in", officer_id, where),
+            )
+        return Opened(session_id)
+
+    def prove(self, visitor: Visitor, password: str, digits: str, where: Where) -> Opened | Refused:
+        """Take both factors once more, for the acts that ask for it (A-14). The session gets a new id."""
+        known = self._look_up(visitor.login)
+        step = self._step(known, password, digits)
+        session_id, id_hash = sessions.new_id()
+        with self.database.transaction() as session:
+            officer_id = self._spend(session, known, step)
+            if officer_id is None:
+                return self._refused(session, "officer.proof_refused", visitor.login, known, where)
+            together(
+                session,
+                officers.session_proved(visitor.session_hash, id_hash),
+                officers.forgiven(self._bucket(visitor.login)),
+                _entry("officer.proved", officer_id, where),
+            )
+        return Opened(session_id)
+
+    def change_password(self, visitor: Visitor, old: str, new: str, where: Where) -> bool:
+        """Set a new password for the right old one. False: the old one is wrong, which counts as a failure."""
+        known = self._look_up(visitor.login)
+        if not self._password_right(known, old):
+            with self.database.transaction() as session:
+                self._refused(session, "officer.password_refused", visitor.login, known, where)
+            return False
+        stored = passwords.seal(new, self.keys.password_pepper, passwords.OFFICER)
+        with self.database.transaction() as session:
+            together(
+                session,
+                officers.password_set(visitor.officer_id, stored),
+                officers.forgiven(self._bucket(visitor.login)),
+                _entry("officer.password_changed", visitor.officer_id, where),
+            )
+        return True
+
+    def sign_out(self, visitor: Visitor, where: Where) -> None:
+        """End the session."""
+        with self.database.transaction() as session:
+            together(
+                session,
+                officers.session_ended(visitor.session_hash),
+                _entry("officer.signed_out", visitor.officer_id, where),
+            )
+
+    def dismiss(self, visitor: Visitor, where: Where) -> None:
+        """End the session of an officer whose appointment is over, and remember that it was used (A-13)."""
+        with self.database.transaction() as session:
+            together(
+                session,
+                officers.session_ended(visitor.session_hash),
+                _entry("officer.appointment_over", visitor.officer_id, where),
+            )
+
+    # --- parts --------------------------------------------------------------------------------------
+
+    def _look_up(self, login: str) -> _Known:
+        with self.database.reading() as connection:
+            row = connection.execute(_LOOK_UP, {"login": login, "bucket": self._bucket(login)}).mappings()
+            known = _Known(**row.one())
+        if known.wait_seconds:
+            raise TooSoon(known.wait_seconds)
+        return known
+
+    def _bucket(self, login: str) -> bytes:
+        # keyed, so that the table tells no logins, nor what people type into the wrong field
+        return hmac.digest(self.keys.session_key, b"officer-wait|" + login.encode(), "sha256")
+
+    def _password_right(self, known: _Known, password: str) -> bool:
+        if known.password is None:
+            return passwords.matches_nobody(password, passwords.OFFICER)
+        return passwords.matches(password, known.password, self.keys.password_pepper)
+
+    def _step(self, known: _Known, password: str, digits: str) -> int | None:
+        """The time step of the digits if both factors are right; all work is done whatever is wrong."""
+        secret = _NOBODYS_SECRET
+        if known.officer_id is not None and known.totp_sealed is not None:
+            secret = open_totp(self.keys, known.officer_id, bytes(known.totp_sealed))
+        step = totp.step_of(secret, digits, known.now)
+        right = self._password_right(known, password)
+        return step if right else None
+
+    @staticmethod
+    def _spend(session: Session, known: _Known, step: int | None) -> int | None:
+        """Take the time step, so that nobody can use it again; the officer's id, or None when it cannot be had."""
+        taken = session.execute(_SPEND, {"officer": known.officer_id, "step": step})
+        found: int | None = taken.scalar()
+        return found
+
+    def _refused(self, session: Session, act: str, login: str, known: _Known, where: Where) -> Refused:
+        together(session, officers.failed(self._bucket(login)), _entry(act, known.officer_id, where))
+        return Refused()
+
+    def _resealed(self, known: _Known, password: str) -> list[Write]:
+        peppers = self.keys.password_pepper
+        if known.officer_id is None or known.password is None:
+            return []
+        if not passwords.needs_resealing(known.password, peppers, passwords.OFFICER):
+            return []
+        stored = passwords.seal(password, peppers, passwords.OFFICER)
+        return [officers.password_resealed(known.officer_id, stored)]
+
+
+def weakness(password: str, visitor: Visitor) -> Weakness | None:
+    """Why an officer must not use `password`, or None: ten characters, three of four kinds, not easy to guess."""
+    if len(password) < SHORTEST:
+        return "too_short"
+    if len({_kind(char) for char in password}) < KINDS:
+        return "too_few_kinds"
+    pinyin = "".join(lazy_pinyin(visitor.name, style=Style.NORMAL))
+    return passwords.weakness(password, (visitor.login, visitor.name, pinyin, visitor.office_name))
+
+
+def _kind(char: str) -> str:
+    if char.isdecimal():
+        return "digit"
+    if char.islower():
+        return "small"
+    return "capital" if char.isupper() else "other"
+
+
+def _entry(act: str, officer_id: int | None, where: Where) -> Write:
+    return audit.entry(
+        act,
+        actor="officer" if officer_id is not None else "visitor",
+        officer_id=officer_id,
+        ip=where.ip,
+        request_id=where.request_id,
+        device=where.label,
+    )

@@ -1,0 +1,51 @@
+"""The offices' pages, and what the portal that serves them lists as open."""
+
+from pathlib import Path
+from typing import Final
+
+from admin import officers
+from admin.officers import Visitor
+from admin.pages import counter, entrance, progress, public
+from admin.pages.reach import desk_of, where
+from app.errors import NotAllowed
+from app.sessions import hash_of
+from app.web.portal import Portal, Services
+
+OPEN: Final = frozenset(
+    {
+        "public.start",
+        "public.help_page",
+        "public.privacy",
+        "public.language",
+        "public.appearance",
+        "public.security",
+        "public.csp_report",
+        "public.live",
+        "public.ready",
+        "entrance.sign_in",
+    }
+)
+
+
+def _visitor(here: Services, session_id: str) -> Visitor | None:
+    """The officer behind a session. One whose appointment is over is refused once, then unknown (A-13)."""
+    with here.database.reading() as connection:
+        found = officers.load(connection, hash_of(session_id), here.settings.idle_seconds)
+        if found is not None and found.appointed:
+            officers.touch(connection, found)
+    if found is not None and not found.appointed:
+        desk_of(here).dismiss(found, where())
+        raise NotAllowed("the appointment is over")
+    return found
+
+
+OFFICES: Final = Portal(
+    name="offices",
+    session_cookie="__Host-oid",
+    form_cookie="__Host-desk",
+    blueprints=(public.pages, entrance.pages, progress.pages, counter.pages),
+    open_pages=OPEN,
+    sign_in_page="entrance.sign_in",
+    load_visitor=_visitor,
+    template_folders=(str(Path(__file__).parents[1] / "templates"),),
+)

@@ -1,0 +1,128 @@
+"""The counter: a candidate stands before the officer with an identity card and has forgotten the password."""
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext
+from werkzeug.wrappers import Response
+from wtforms import BooleanField, HiddenField, StringField, TextAreaField
+from wtforms.validators import InputRequired, Length, Regexp
+
+from admin import candidates
+from admin.candidates import TAIL, Approval, Ticket
+from admin.pages.reach import officer, reading, sealer, transaction, typed, where
+from app.web.forms import OwnForm, no_control_characters, plain
+
+pages = Blueprint("counter", __name__)
+
+
+def _compact(value: str | None) -> str:
+    return "".join(plain(value).split())
+
+
+class LookUpForm(OwnForm):
+    """One candidate number, complete."""
+
+    number = StringField(
+        lazy_gettext("Candidate number"),
+        validators=[
+            InputRequired(lazy_gettext("Enter the candidate number.")),
+            Regexp(r"^[0-9]{14}$", message=lazy_gettext("A candidate number has 14 digits. Check what you typed.")),
+        ],
+        filters=[_compact],
+    )
+
+
+class ResetForm(OwnForm):
+    """What the officer confirms about the person at the counter."""
+
+    id_tail = StringField(
+        lazy_gettext("Last six characters of the identity number"),
+        validators=[
+            InputRequired(lazy_gettext("Type the last six characters of the identity number from the card.")),
+            Regexp(
+                rf"^[0-9]{{{TAIL - 1}}}[0-9Xx]$",
+                message=lazy_gettext("These are six digits, or five digits and X. Check what you typed."),
+            ),
+        ],
+        filters=[_compact],
+    )
+    reason = TextAreaField(
+        lazy_gettext("Reason"),
+        validators=[
+            InputRequired(lazy_gettext("Write why the password is reset.")),
+            Length(min=4, max=200, message=lazy_gettext("Write 4 to 200 characters.")),
+            no_control_characters,
+        ],
+        filters=[lambda value: " ".join((value or "").split())],
+    )
+    seen = BooleanField(
+        lazy_gettext("I have seen the identity card, and the person on it stands before me."),
+        validators=[InputRequired(lazy_gettext("Without the person and the identity card there is no reset."))],
+    )
+    standing = HiddenField()
+
+
+@pages.get("/counter")
+def look_up() -> str:
+    """Ask for a candidate number."""
+    officer().require("look_up")
+    return render_template("counter/look_up.html", form=LookUpForm())
+
+
+@pages.post("/counter")
+def find() -> Response | tuple[str, int]:
+    """Look a candidate up by the exact number, which is remembered, and so a POST."""
+    officer().require("look_up")
+    form = LookUpForm()
+    if not form.validate():
+        return render_template("counter/look_up.html", form=form), 400
+    with transaction() as session:
+        found = candidates.look_up(session, officer(), typed(form.number), where())
+    if found is None:
+        form.number.errors = [_("No candidate of your office has this number. Check what you typed.")]
+        return render_template("counter/look_up.html", form=form), 422
+    return redirect(url_for(".candidate", candidate=found), 303)
+
+
+@pages.get("/counter/<int:candidate>")
+def candidate(candidate: int) -> str:
+    """Who this is, and whether there is an account, a card, a ticket."""
+    with reading() as connection:
+        person = candidates.of(connection, officer(), candidate)
+    officer().require("look_up")
+    return render_template("counter/candidate.html", person=person, id_no=person.masked_id_no(sealer()))
+
+
+@pages.get("/counter/<int:candidate>/reset")
+def reset(candidate: int) -> Response | str:
+    """Ask what a reset needs; after a fresh proof of who asks (A-14)."""
+    with reading() as connection:
+        person = candidates.of(connection, officer(), candidate)
+    officer().require("approve_reset")
+    if not officer().proved_lately:
+        return redirect(url_for("entrance.prove", next=request.path), 303)
+    form = ResetForm(standing=person.standing)
+    return render_template("counter/reset.html", form=form, person=person, id_no=person.masked_id_no(sealer()))
+
+
+@pages.post("/counter/<int:candidate>/reset")
+def approve(candidate: int) -> tuple[str, int] | str:
+    """Approve the reset. The ticket is on this page and nowhere else."""
+    with reading() as connection:
+        person = candidates.of(connection, officer(), candidate)
+    officer().require("approve_reset")
+    officer().require_proof()
+    form = ResetForm()
+    status = 400
+    if form.validate():
+        asked = Approval(typed(form.reason), typed(form.id_tail), typed(form.standing))
+        with transaction() as session:
+            answer = candidates.approve_reset(session, sealer(), officer(), candidate, asked, where())
+        if isinstance(answer, Ticket):
+            return render_template("counter/slip.html", ticket=answer, person=answer.person)
+        form.id_tail.errors = [
+            _("These are not the last characters of this candidate’s identity number. Compare the card again.")
+        ]
+        status = 422
+    page = render_template("counter/reset.html", form=form, person=person, id_no=person.masked_id_no(sealer()))
+    return page, status

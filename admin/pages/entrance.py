@@ -1,0 +1,183 @@
+"""Signing in and out, a fresh proof of identity, a new password."""
+
+from typing import Final
+
+from flask import Blueprint, Response, flash, make_response, redirect, render_template, request, session, url_for
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext
+from flask_login import current_user
+from werkzeug.wrappers import Response as BaseResponse
+from wtforms import PasswordField, StringField
+from wtforms.validators import InputRequired, Length
+
+from admin.entrance import Opened, Weakness, weakness
+from admin.pages.reach import desk, officer, typed, where
+from app.passwords import LONGEST
+from app.web.forms import Form, OwnForm, plain, require_mark, single
+from app.web.guard import local_target
+from app.web.limits import limiter, sign_in_flood
+from app.web.portal import drop_cookie, services, set_cookie
+from app.wording import N_
+
+pages = Blueprint("entrance", __name__)
+
+#: what an officer who must change the password may still ask for
+_BEFORE_CHANGE: Final = frozenset(
+    {"entrance.password", "entrance.sign_out", "entrance.extend", "public.language", "public.appearance"}
+)
+_WEAK: Final[dict[Weakness, str]] = {
+    "too_short": N_("Use at least 10 characters."),
+    "too_few_kinds": N_("Use three of these four: small letters, capital letters, digits, other characters."),
+    "too_long": N_("Use at most 128 characters."),
+    "control_characters": N_("This contains characters that cannot be printed. Please type it again."),
+    "common": N_("This password is among the first ones people try. Choose another."),
+    "personal": N_("This is made of your name, login or office, which others know. Choose another."),
+}
+_DIGITS_LABEL: Final = lazy_gettext("Six digits of your authenticator")
+_DIGITS_MISSING: Final = lazy_gettext("Enter the six digits your authenticator shows now.")
+_PASSWORD_MISSING: Final = lazy_gettext("Enter your password.")
+
+
+class SignInForm(Form):
+    """Login and both factors."""
+
+    login = StringField(
+        lazy_gettext("Login"),
+        validators=[InputRequired(lazy_gettext("Enter your login.")), Length(max=64)],
+        filters=[plain],
+    )
+    password = PasswordField(
+        lazy_gettext("Password"), validators=[InputRequired(_PASSWORD_MISSING), Length(max=LONGEST)]
+    )
+    digits = StringField(_DIGITS_LABEL, validators=[InputRequired(_DIGITS_MISSING), Length(max=16)])
+
+
+class ProofForm(OwnForm):
+    """Both factors of the officer who is signed in."""
+
+    password = PasswordField(
+        lazy_gettext("Password"), validators=[InputRequired(_PASSWORD_MISSING), Length(max=LONGEST)]
+    )
+    digits = StringField(_DIGITS_LABEL, validators=[InputRequired(_DIGITS_MISSING), Length(max=16)])
+
+
+class PasswordForm(OwnForm):
+    """The old password and the new one."""
+
+    old = PasswordField(
+        lazy_gettext("Your password until now"),
+        validators=[InputRequired(lazy_gettext("Enter your password until now.")), Length(max=LONGEST)],
+    )
+    new = PasswordField(lazy_gettext("New password"), validators=[InputRequired(lazy_gettext("Enter a new password."))])
+    again = PasswordField(
+        lazy_gettext("New password once more"),
+        validators=[InputRequired(lazy_gettext("Enter the new password once more."))],
+    )
+
+
+@pages.before_app_request
+def _first_password_first() -> BaseResponse | None:
+    """Until a password somebody else has seen is changed, nothing else is done."""
+    if request.endpoint == "static" or request.endpoint in _BEFORE_CHANGE:
+        return None
+    if not current_user.is_authenticated or not officer().must_change_password:
+        return None
+    return redirect(url_for("entrance.password"), 303)
+
+
+@pages.route("/sign-in", methods=["GET", "POST"])
+@limiter.limit(sign_in_flood, methods=["POST"])
+def sign_in() -> BaseResponse | tuple[str, int] | str:
+    """Both factors in one form; where the officer wanted to go follows."""
+    if current_user.is_authenticated:
+        return redirect(url_for("progress.own"), 303)
+    form = SignInForm()
+    target = local_target(request.values.get("next"))
+    if request.method == "GET":
+        return render_template("entrance/sign_in.html", form=form, target=target)
+    if not form.validate():
+        return render_template("entrance/sign_in.html", form=form, target=target), 400
+    answer = desk().sign_in(typed(form.login).lower(), typed(form.password), _digits(form.digits), where())
+    if not isinstance(answer, Opened):
+        refused = _(
+            "Login, password and digits do not fit together. The digits change every 30 seconds, and each can"
+            " be used once: wait for the next ones."
+        )
+        page = render_template("entrance/sign_in.html", form=form, target=target, refused=refused)
+        return page, 422
+    return _enter(answer, target)
+
+
+@pages.post("/sign-out")
+def sign_out() -> BaseResponse:
+    """End the session, and leave nothing of it in the browser (S-10)."""
+    require_mark(single("mark"))
+    desk().sign_out(officer(), where())
+    session.clear()
+    answer = make_response(redirect(url_for("entrance.sign_in"), 303))
+    drop_cookie(answer, services().portal.session_cookie)
+    answer.headers["Clear-Site-Data"] = '"cache", "storage"'
+    return answer
+
+
+@pages.post("/session/extend")
+def extend() -> tuple[str, int]:
+    """Stay signed in: the request itself is the sign of life (S-03)."""
+    return "", 204
+
+
+@pages.route("/prove", methods=["GET", "POST"])
+@limiter.limit(sign_in_flood, methods=["POST"])
+def prove() -> BaseResponse | tuple[str, int] | str:
+    """Give both factors once more before an act that asks for it (A-14)."""
+    form = ProofForm()
+    target = local_target(request.values.get("next"))
+    if request.method == "GET":
+        return render_template("entrance/prove.html", form=form, target=target)
+    if not form.validate():
+        return render_template("entrance/prove.html", form=form, target=target), 400
+    answer = desk().prove(officer(), typed(form.password), _digits(form.digits), where())
+    if not isinstance(answer, Opened):
+        refused = _(
+            "Password and digits do not fit together. The digits change every 30 seconds, and each can be used"
+            " once: wait for the next ones."
+        )
+        return render_template("entrance/prove.html", form=form, target=target, refused=refused), 422
+    return _enter(answer, target)
+
+
+@pages.route("/password", methods=["GET", "POST"])
+@limiter.limit(sign_in_flood, methods=["POST"])
+def password() -> BaseResponse | tuple[str, int] | str:
+    """Change the password; the first thing after the first sign-in."""
+    form = PasswordForm()
+    if request.method == "GET":
+        return render_template("entrance/password.html", form=form)
+    if not (form.validate() and _new_fits(form)):
+        return render_template("entrance/password.html", form=form), 400
+    if not desk().change_password(officer(), typed(form.old), typed(form.new), where()):
+        form.old.errors = [_("This is not your password until now.")]
+        return render_template("entrance/password.html", form=form), 422
+    flash(_("Your new password is in force."), "success")
+    return redirect(url_for("progress.own"), 303)
+
+
+def _new_fits(form: PasswordForm) -> bool:
+    weak = weakness(typed(form.new), officer())
+    if weak is not None:
+        form.new.errors = [_(_WEAK[weak])]
+    elif form.new.data == form.old.data:
+        form.new.errors = [_("This is your password until now. Choose another.")]
+    elif form.new.data != form.again.data:
+        form.again.errors = [_("This differs from the new password above.")]
+    return not form.new.errors and not form.again.errors
+
+
+def _digits(field: StringField) -> str:
+    return "".join(plain(field.data).split())
+
+
+def _enter(opened: Opened, target: str | None) -> Response:
+    answer = make_response(redirect(target or url_for("progress.own"), 303))
+    set_cookie(answer, services().portal.session_cookie, opened.session_id)
+    return answer

@@ -1,0 +1,40 @@
+"""The first step of every page about preferences: who asks, what stands in the batch, what may be chosen there."""
+
+import re
+from typing import Final, cast
+
+from flask_login import current_user
+
+from app import catalogue, preferences
+from app.catalogue import Slice
+from app.errors import NotFound
+from app.preferences import Sheet
+from app.sessions import Visitor
+from app.web.portal import reading
+
+_BATCH: Final = re.compile(r"[0-9A-Za-z_-]{1,60}")
+
+
+def visitor() -> Visitor:
+    """The signed-in candidate."""
+    return cast("Visitor", current_user)
+
+
+def batch_code(text: str) -> str:
+    """A batch's code out of an address; raises `NotFound` for what cannot be one."""
+    if not _BATCH.fullmatch(text):
+        raise NotFound("no such batch")
+    return text
+
+
+def sheet(batch: str) -> Sheet:
+    """What stands in a batch; raises `NotFound`, `NotEligible`."""
+    with reading() as connection:
+        return preferences.sheet(connection, visitor(), batch_code(batch))
+
+
+def sheet_and_catalogue(batch: str) -> tuple[Sheet, Slice]:
+    """The same with what may be chosen there."""
+    with reading() as connection:
+        found = preferences.sheet(connection, visitor(), batch_code(batch))
+        return found, catalogue.of(connection, found.batch, visitor().facts.subject_class)

@@ -1,0 +1,32 @@
+"""`python -m tests.bench [NAME …]`: measure everything, or the figures named."""
+
+import sys
+from collections.abc import Callable
+from typing import Final
+
+from tests.bench.confirm import confirm_ratio
+from tests.bench.figures import Figure
+from tests.bench.loading import load_ratio
+
+#: what is measured together, by every name it may be asked for
+MEASUREMENTS: Final[dict[Callable[[], list[Figure]], tuple[str, ...]]] = {
+    confirm_ratio: ("confirm_ratio",),
+    load_ratio: ("load_ratio", "load_memory_mib"),
+}
+
+
+def main(names: list[str]) -> int:
+    """Print the figures named, all of them without a name; 2 for a name there is none of."""
+    known = {name for measured in MEASUREMENTS.values() for name in measured}
+    if unknown := set(names) - known:
+        print(f"no such figure: {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}", file=sys.stderr)
+        return 2
+    for measure, measured in MEASUREMENTS.items():
+        if not names or set(names) & set(measured):
+            for figure in measure():
+                print(figure, flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,112 @@
+"""Loading a province's candidates from the file it handed in, by a bare COPY of the very same rows."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psycopg
+
+from admin.commands.loading import calendar_of, year_of
+from admin.intake import loading, sample
+from app.candidates import Sealer
+from app.db import Database
+from config import keys as key_files
+from config.keys import KeyRing
+from tests.bench.figures import Figure, note, ratio
+from tests.bench.servers import migrated, named, plain, servers
+
+CANDIDATES = int(os.environ.get("BENCH_CANDIDATES", "500000"))
+ROUNDS = 3
+YEAR = "2017"
+MIB = 2**20
+
+
+def load_ratio() -> list[Figure]:
+    """Read, check, seal, index, copy, count; and how much memory the process doing it needs at most."""
+    with servers() as (url, _, directory):
+        files = sample.generate(directory / "sample", CANDIDATES, 2017)
+        key_files.make(directory / "keys")
+        _make_empty_province(migrated(url, "offices"), files)
+        peaks: list[int] = []
+
+        def ours(_: int) -> float:
+            database = _fresh(url, "loaded")
+            command = [sys.executable, "-m", "tests.bench.loading", database, str(directory), str(files.candidates)]
+            said = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+            peaks.append(said["peak"])
+            return said["rows"] / float(said["seconds"])
+
+        ours(0)
+        rows = directory / "rows"
+        _copy_out(named(url, "loaded"), rows)
+
+        def bare(_: int) -> float:
+            return files.candidate_count / _copy_in(_fresh(url, "copied"), rows)
+
+        found = ratio("load", ours, bare, ROUNDS)
+        note(f"load: {files.candidate_count:,} candidates, {files.candidates.stat().st_size / MIB:,.0f} MiB")
+        return [
+            Figure("load_ratio", found, 0.3),
+            Figure("load_memory_mib", max(peaks) / MIB, 300.0, less=True),
+        ]
+
+
+def _make_empty_province(url: str, files: sample.SampleFiles) -> None:
+    database = Database(url)
+    loading.load_regions(database, files.regions)
+    loading.load_schools(database, files.schools)
+    loading.load_calendar(database, calendar_of(YEAR))
+    database.dispose()
+
+
+def _fresh(url: str, name: str) -> str:
+    """A database with the offices and nobody in it; the old one of that name is gone."""
+    with psycopg.connect(plain(url), autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {name}".encode())
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE offices".encode())
+        connection.execute("CHECKPOINT")
+    return named(url, name)
+
+
+def _copy_out(url: str, rows: Path) -> None:
+    with psycopg.connect(plain(url)) as connection, rows.open("wb") as file:
+        with connection.cursor().copy("COPY candidates TO STDOUT") as copy:
+            for block in copy:
+                file.write(block)
+
+
+def _copy_in(url: str, rows: Path) -> float:
+    """Seconds."""
+    with psycopg.connect(plain(url)) as connection, rows.open("rb") as file:
+        started = time.perf_counter()
+        with connection.cursor().copy("COPY candidates FROM STDIN") as copy:
+            while block := file.read(MIB):
+                copy.write(block)
+        connection.commit()
+        return time.perf_counter() - started
+
+
+def _load(url: str, directory: Path, candidates: Path) -> dict[str, float]:
+    """One load in a process of its own: rows, seconds, and the most memory any process of it held (bytes)."""
+    keys = KeyRing.load(directory / "keys")
+    sealer = Sealer(keys.column_key, keys.index_key)
+    database = Database(url)
+    year = year_of(YEAR)
+    started = time.perf_counter()
+    report = loading.load_candidates(database, sealer, year, candidates)
+    seconds = time.perf_counter() - started
+    database.dispose()
+    return {"rows": report.loaded, "seconds": seconds, "peak": _peak()}
+
+
+def _peak() -> int:
+    own, children = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return 1024 * (own + children)
+
+
+if __name__ == "__main__":
+    print(json.dumps(_load(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))))
