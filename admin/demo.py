@@ -1,7 +1,5 @@
 """`make demo`: a sample province on this machine, both portals, ready to file. Nothing in it is real or secret."""
 
-import json
-import os
 import select
 import signal
 import sys
@@ -10,74 +8,29 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import text
 
-from admin import appointments, rehearsal, totp
+from admin import appointments, rehearsal
+from admin.cast import CLASSES, OFFICE, Cast, SignIn, introduction, officer_lines, private
 from admin.officers import Role
 from admin.rehearsal import Player
 from admin.sending import Post, ToLog
 from admin.stage import Process, Stage, StageError, erase, require_free, stage
 from app.web.formats import ZONE
-from cards import serials
-from cards.codes import grouped
 
-#: whose candidates are given cards: the capital's
-OFFICE: Final = ("430100", "长沙市")
 LOT: Final = "0001"
-MOST_CARDS: Final = 300
+CARDS, SPARE = 230, 10
 BATCH: Final = "1"
-#: subject classes that file in this batch, as digit 10 of a number has them
-CLASSES: Final = ("1", "5")
 PASSWORD: Final = "xiangjiang-2017-demo"  # noqa: S105 -- printed at every start
 #: others who have been here before, so that the statistics have something to show
 ACTIVATED, FILED = 36, 24
 _MARK: Final = "demo.begun"
 _STATE: Final = "demo.json"
-
-
-@dataclass
-class SignIn:
-    """How one officer signs in."""
-
-    login: str
-    password: str
-    secret: str
-    office: str
-    role: str
-
-
-@dataclass
-class Cast:
-    """Who is in the demo, kept in the directory for the next start."""
-
-    officers: list[SignIn]
-    newcomer: Player
-    activated: Player
-    filed: Player
-    cards: int
-
-    def save(self, path: Path) -> None:
-        """Write it down, for its owner alone."""
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(asdict(self), file, ensure_ascii=False, indent=1)
-
-    @classmethod
-    def load(cls, path: Path) -> "Cast":
-        """Read what `save` wrote."""
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return cls(
-            officers=[SignIn(**one) for one in found["officers"]],
-            newcomer=Player(**found["newcomer"]),
-            activated=Player(**found["activated"]),
-            filed=Player(**found["filed"]),
-            cards=found["cards"],
-        )
 
 
 @dataclass(frozen=True)
@@ -98,18 +51,24 @@ def run(wish: Wish, tell: Callable[[str], object]) -> None:
     require_free(wish.offices_port, "--offices-port")
     _prepare(wish)
     with _interruptible(), ExitStack() as up:
-        up.callback(tell, "Everything is stopped. `make demo` goes on where this ended.")
-        up.callback(_deaf)
-        where = up.enter_context(stage(wish.directory))
-        cast = _cast(where, wish.candidates, tell)
-        stopped = threading.Event()
-        sender = threading.Thread(target=_post(where).until_stopped, args=(stopped,))
-        sender.start()
-        up.callback(sender.join)
-        up.callback(stopped.set)
-        portals = up.enter_context(where.portals({"candidates": wish.port, "offices": wish.offices_port}))
-        tell(_introduction(where, cast, portals, time.monotonic() - started))
-        _stay(cast, portals, tell)
+        try:
+            where = up.enter_context(stage(wish.directory))
+            portals = up.enter_context(where.portals({"candidates": wish.port, "offices": wish.offices_port}))
+            cast = _cast(where, wish.candidates, tell)
+            stopped = threading.Event()
+            sender = threading.Thread(
+                target=post_to(where, where.directory / "messages.log").until_stopped, args=(stopped,)
+            )
+            sender.start()
+            up.callback(sender.join)
+            up.callback(stopped.set)
+            for portal in portals:
+                portal.wait_until_ready()
+            tell(introduction(where, cast, portals, time.monotonic() - started))
+            _stay(cast, portals, tell)
+        finally:
+            _deaf()
+    tell("Everything is stopped. `make demo` goes on where this ended.")
 
 
 def _prepare(wish: Wish) -> None:
@@ -148,9 +107,9 @@ def _deaf() -> None:
         signal.signal(one, signal.SIG_IGN)
 
 
-def _post(where: Stage) -> Post:
-    sender = ToLog(where.directory / "messages.log")
-    return Post(where.database, where.sealer, sender, where.settings.site.hotline)
+def post_to(where: Stage, log: Path) -> Post:
+    """A post office that writes the stage's messages into a file."""
+    return Post(where.database, where.sealer, ToLog(log), where.settings.site.hotline)
 
 
 # --- who is in it ------------------------------------------------------------------------------------
@@ -163,17 +122,16 @@ def _cast(where: Stage, candidates: int, tell: Callable[[str], object]) -> Cast:
         if rehearsal.open_again(where):
             tell("its windows were over; all are moved so that the ordinary batches are open again")
         return Cast.load(state)
-    rehearsal.load(where, candidates, tell)
-    players = rehearsal.hand_out(where, OFFICE[0], LOT, MOST_CARDS, tell)
+    with rehearsal.lot_in_the_making(where.keys, LOT, CARDS) as lot:
+        rehearsal.load(where, candidates, tell)
+        players = rehearsal.hand_out(where, OFFICE[0], lot(), SPARE)
+    tell(f"{len(players):>7} cards handed to candidates of {OFFICE[1]}, {CARDS - len(players)} left in stock")
     able = [player for player in players if player.candidate_no[9] in CLASSES]
-    if len(able) < ACTIVATED + 3:
+    if len(able) < ACTIVATED + 2:
         raise StageError("the sample is too small for the demo; give --candidates 2000 or more")
-    newcomer, activated, filed, *others = able
-    rehearsal.activate(where, activated, PASSWORD)
-    rehearsal.file(where, filed, rehearsal.activate(where, filed, PASSWORD), BATCH)
-    _crowd(where, others[:ACTIVATED])
-    tell(f"{ACTIVATED + 2:>7} candidates activated, {FILED + 1} of them filed in batch {BATCH}")
-    cast = Cast(_officers(where, newcomer), newcomer, activated, filed, len(players))
+    _crowd(where, able[1 : ACTIVATED + 1])
+    tell(f"{ACTIVATED:>7} candidates activated, {FILED} of them filed in batch {BATCH}")
+    cast = Cast(_officers(where, able[0]), players)
     _write_cards(where.directory / "cards.csv", players)
     cast.save(state)
     return cast
@@ -182,7 +140,7 @@ def _cast(where: Stage, candidates: int, tell: Callable[[str], object]) -> Cast:
 def _crowd(where: Stage, players: Sequence[Player]) -> None:
     def act(at: int) -> None:
         session_id = rehearsal.activate(where, players[at], PASSWORD)
-        if at < FILED:
+        if at >= ACTIVATED - FILED:
             rehearsal.file(where, players[at], session_id, BATCH, 1 + at % 5)
 
     with ThreadPoolExecutor(4) as pool:
@@ -230,69 +188,11 @@ _FIRST_ROLE: Final[dict[str, Role]] = {
 
 
 def _write_cards(path: Path, players: Sequence[Player]) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8-sig") as file:
-        file.write("candidate,name,point,last six of identity number,password,serial,codes\n")
+    with private(path) as file:
+        file.write("\ufeffcandidate,name,point,last six of identity number,password,serial,codes\n")
         for one in players:
             words = [one.candidate_no, one.name, one.point, one.id_tail, one.password, one.serial, " ".join(one.codes)]
             file.write(",".join(words) + "\n")
-
-
-# --- what is printed ---------------------------------------------------------------------------------
-
-
-def _introduction(where: Stage, cast: Cast, portals: Sequence[Process], seconds: float) -> str:
-    pair = where.door.pair_asked(cast.newcomer.serial)
-    asked = " and ".join(f"No. {index}: {grouped(cast.newcomer.code(index))}" for index in pair)
-    lines = [
-        "",
-        f"The sample province is up, after {seconds:.0f} s. Ctrl-C stops it; what was done is kept.",
-        "",
-        f"  candidates  {portals[0].url}",
-        f"  offices     {portals[1].url}",
-        f"  messages    {where.directory / 'messages.log'}",
-        f"  cards       {where.directory / 'cards.csv'} ({cast.cards} candidates of {OFFICE[1]} have one)",
-        "",
-        "Open the addresses with localhost, as printed: browsers keep the service's cookies there without TLS.",
-        "",
-        "CANDIDATES",
-        *_shown("not yet activated", cast.newcomer),
-        f"    activation asks  {asked}",
-        *_codes(cast.newcomer),
-        *_shown("activated", cast.activated),
-        *_codes(cast.activated),
-        *_shown(f"filed in batch {BATCH}", cast.filed),
-        *_codes(cast.filed),
-        "",
-        "OFFICERS",
-        *_officer_lines(cast, passwords=True),
-        "  A code lives 30 seconds. Press Enter for the present ones, or give the secrets to an authenticator.",
-    ]
-    return "\n".join(lines)
-
-
-def _shown(state: str, player: Player) -> list[str]:
-    return [
-        f"  {player.name} ({player.point}), {state}",
-        f"    number           {player.candidate_no}",
-        f"    identity number  ends in {player.id_tail}",
-        f"    card             {serials.grouped(player.serial)}",
-        *([f"    password         {player.password}"] if player.password else []),
-    ]
-
-
-def _codes(player: Player) -> list[str]:
-    shown = [f"{index:>2} {grouped(code)}" for index, code in enumerate(player.codes, start=1)]
-    return ["    codes            " + "   ".join(shown[at : at + 5]) for at in range(0, len(shown), 5)] + [""]
-
-
-def _officer_lines(cast: Cast, *, passwords: bool) -> list[str]:
-    now = datetime.now(UTC)
-    return [
-        f"  {one.login:<17} code {totp.shown_at(one.secret, now)}"
-        + (f"   password {one.password:<27} {one.role:<9} {one.office}   secret {one.secret}" if passwords else "")
-        for one in cast.officers
-    ]
 
 
 def _stay(cast: Cast, portals: Sequence[Process], tell: Callable[[str], object]) -> None:
@@ -305,4 +205,4 @@ def _stay(cast: Cast, portals: Sequence[Process], tell: Callable[[str], object])
         if select.select(listening, [], [], 0.5)[0]:
             sys.stdin.readline()
             tell(f"{datetime.now(ZONE):%H:%M:%S}")
-            tell("\n".join(_officer_lines(cast, passwords=False)))
+            tell("\n".join(officer_lines(cast, passwords=False)))

@@ -1,6 +1,6 @@
 """Lots of cards on a machine for development: made, brought in, handed out. Production makes lots offline."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -12,19 +12,20 @@ from app.bindings import Lot
 from app.db import Database
 from app.errors import BadInput, NotFound
 from cards.codes import SealedCard
-from cards.lots import LotRequest, Made, make_lot
-from config.keys import KeyRing
+from cards.lots import LotRequest, Made
 
 
-def make(database: Database, keys: KeyRing, request: LotRequest, keep: Callable[[Made], object]) -> int:
-    """Make a lot and bring in its verifiers, giving each card with its codes to `keep`; returns how many.
+def bring_in(
+    database: Database, request: LotRequest, made: Iterable[Made], keep: Callable[[Made], object] = lambda _: None
+) -> int:
+    """Bring in the verifiers of a lot being made, giving each card with its codes to `keep`; returns how many.
 
     One transaction: when it fails, none of the codes given to `keep` opens anything. Raises `BadInput` when
     there is such a lot.
     """
 
     def sealed() -> Iterator[SealedCard]:
-        for card in make_lot(request, keys.card_key):
+        for card in made:
             keep(card)
             yield card.sealed
 

@@ -1,7 +1,9 @@
 """A rehearsal: the sample province loaded by the offices' own loaders, and candidates who act through real deeds."""
 
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -19,7 +21,8 @@ from app.entrance import Activation, SignedIn, Where
 from app.preferences import Answer, Filed, Origin
 from app.sessions import Visitor
 from cards.codes import Algorithm
-from cards.lots import LotRequest
+from cards.lots import LotRequest, Made, make_lot
+from config.keys import KeyRing
 
 YEAR: Final = 2017
 #: the window of the ordinary batches
@@ -49,6 +52,14 @@ class Player:
     def code(self, index: int) -> str:
         """The code under film `index`, counted from 1 as printed."""
         return self.codes[index - 1]
+
+
+@dataclass(frozen=True)
+class Lot:
+    """Cards with their codes, made and not yet brought in."""
+
+    request: LotRequest
+    cards: list[Made]
 
 
 def load(where: Stage, candidates: int, tell: Tell) -> None:
@@ -103,17 +114,24 @@ _CANDIDATES_OF: Final = text("""
 """)
 
 
-def hand_out(where: Stage, office: str, lot: str, most: int, tell: Tell) -> list[Player]:
-    """Make a lot and hand its cards to the candidates of an office, by point and class; returns them with cards."""
+@contextmanager
+def lot_in_the_making(keys: KeyRing, lot: str, count: int) -> Iterator[Callable[[], Lot]]:
+    """Make cards while the block does something else; what it is given waits for them."""
+    request = LotRequest(lot, count, CODES, Algorithm.SHA256, max(keys.card_key))
+    with ThreadPoolExecutor(1) as pool:
+        made = pool.submit(lambda: list(make_lot(request, keys.card_key)))
+        yield lambda: Lot(request, made.result())
+
+
+def hand_out(where: Stage, office: str, lot: Lot, spare: int = 0) -> list[Player]:
+    """Bring in a lot and hand its cards to the candidates of an office, by point and class, until `spare` are left."""
+    lots.bring_in(where.database, lot.request, lot.cards)
     with where.database.reading() as connection:
-        people = connection.execute(_CANDIDATES_OF, {"office": office, "most": most}).mappings().all()
-    cards: list[tuple[str, tuple[str, ...]]] = []
-    request = LotRequest(lot, len(people), CODES, Algorithm.SHA256, max(where.keys.card_key))
-    lots.make(where.database, where.keys, request, lambda made: cards.append((made.serial, made.codes)))
-    tell(f"{len(cards):>7} cards made, {CODES} codes each")
+        asked = {"office": office, "most": len(lot.cards) - spare}
+        people = connection.execute(_CANDIDATES_OF, asked).mappings().all()
     with where.database.transaction() as session:
-        for person, (serial, _) in zip(people, cards, strict=True):
-            bindings.hand_out(session, serial, person["id"])
+        for person, card in zip(people, lot.cards, strict=False):
+            bindings.hand_out(session, card.serial, person["id"])
     return [
         Player(
             id=person["id"],
@@ -121,10 +139,10 @@ def hand_out(where: Stage, office: str, lot: str, most: int, tell: Tell) -> list
             name=person["name"],
             id_tail=where.sealer.open(bytes(person["id_no_sealed"]), column="id_no", row=person["id"])[-6:],
             point=person["point"],
-            serial=serial,
-            codes=codes,
+            serial=card.serial,
+            codes=card.codes,
         )
-        for person, (serial, codes) in zip(people, cards, strict=True)
+        for person, card in zip(people, lot.cards, strict=False)
     ]
 
 
@@ -154,7 +172,7 @@ def file(where: Stage, player: Player, session_id: str, batch_code: str, size: i
             raise RehearsalError(f"the session of {player.candidate_no} is gone")
         whole = catalogue.of(connection, batch, visitor.facts.subject_class)
         sheet = preferences.sheet(connection, visitor, batch_code)
-    content = _list(visitor, batch, whole, size)
+    content = a_list(visitor, batch, whole, size)
     with where.database.transaction() as session:
         version = drafts.save(session, player.id, batch.id, content, sheet.draft_version)
     with where.database.transaction() as session:
@@ -168,7 +186,8 @@ def file(where: Stage, player: Player, session_id: str, batch_code: str, size: i
     return filed
 
 
-def _list(visitor: Visitor, batch: Opened, whole: Slice, size: int) -> dict[str, Any]:
+def a_list(visitor: Visitor, batch: Opened, whole: Slice, size: int) -> dict[str, Any]:
+    """A list of `size` institutions of the batch's first parallel column that breaks no rule."""
     column = next(column.code for column in batch.spec.columns if column.mode == "PARALLEL")
     slots: list[dict[str, Any]] = []
     for entry in whole.entries:

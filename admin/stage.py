@@ -1,5 +1,6 @@
 """A stage for demo and smoke: embedded servers, keys and schema in one directory, and portals under gunicorn."""
 
+import fcntl
 import http.client
 import os
 import shutil
@@ -40,6 +41,8 @@ class Stage:
     settings: Settings
     keys: KeyRing
     database: Database
+    postgres: embedded.Postgres
+    redis: embedded.Redis
 
     @property
     def sealer(self) -> Sealer:
@@ -54,12 +57,10 @@ class Stage:
 
     @contextmanager
     def portals(self, ports: Mapping[Portal, int], workers: int = 2) -> Iterator[list["Process"]]:
-        """Portals on ports of 127.0.0.1, up when the block begins, gone when it ends. Raises `StageError`."""
+        """Portals on ports of 127.0.0.1, starting when the block begins (`wait_until_ready`), gone when it ends."""
         started: list[Process] = []
         try:
             started += [Process(self, name, port, workers) for name, port in ports.items()]
-            for process in started:
-                process.wait_until_ready()
             yield started
         finally:
             for process in started:
@@ -71,22 +72,27 @@ class Stage:
 @contextmanager
 def stage(directory: Path, *, durable: bool = True) -> Iterator[Stage]:
     """Start the servers in `directory`, make what is missing, and stop them at the end. Raises `EmbeddedError`."""
-    directory.mkdir(parents=True, exist_ok=True)
-    with embedded.postgres(directory, durable=durable) as url, embedded.redis(directory) as redis_url:
+    with embedded.Postgres(directory, durable=durable) as postgres, embedded.Redis(directory) as redis:
         key_files.make(directory / "keys")
-        schema.upgrade(url)
+        schema.upgrade(postgres.url)
         settings = Settings(
-            database_url=url, redis_url=redis_url, keys_directory=directory / "keys", log_level="WARNING"
+            database_url=postgres.url, redis_url=redis.url, keys_directory=directory / "keys", log_level="WARNING"
         )
-        database = Database(url, pool_size=6)
+        database = Database(postgres.url, pool_size=6)
         try:
-            yield Stage(directory, settings, settings.keys(), database)
+            yield Stage(directory, settings, settings.keys(), database, postgres, redis)
         finally:
             database.dispose()
 
 
 def erase(directory: Path) -> None:
-    """Remove everything a stage left in its directory; nobody may be using it. Raises `EmbeddedError`."""
+    """Remove everything a stage left in its directory. Raises `StageError` while somebody uses it."""
+    for lock in directory.glob("*.lock"):
+        with lock.open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise StageError(f"{directory} is in use by another process; stop that first") from None
     embedded.Redis(directory).stop()
     embedded.Postgres(directory).stop()
     # run by root below a home nobody else can enter, the cluster lies elsewhere and this is a link to it

@@ -118,8 +118,8 @@ class Door:
         them, and so nobody can use one to keep the owner out. Raises `TooSoon` for right codes with a wrong
         identity number, from the sixth time on.
         """
-        typed = [asked.candidate_no, asked.serial, asked.id_tail]
-        if weak := _weak(asked.password, typed):
+        numbers = [*passwords.number_parts(asked.candidate_no), *passwords.number_parts(asked.serial)]
+        if weak := _weak(asked.password, [*numbers, asked.id_tail]):
             return weak
         person = self._person(asked.candidate_no, asked.serial)
         there = person is not None and person["serial"] is not None
@@ -240,7 +240,7 @@ class Door:
         Every session ends, a message goes out, and for a day each confirmation needs two codes. `pair` as in
         `sign_in_with_card`.
         """
-        if weak := _weak(password, [candidate_no]):
+        if weak := _weak(password, passwords.number_parts(candidate_no)):
             return weak
         person = self._person(candidate_no)
         candidate_id = person["id"] if person is not None and person["activated"] else None
@@ -285,7 +285,7 @@ class Door:
         known = self._look_up(candidate_no, where)
         person = self._person(candidate_no)
         right = self._password_right(known, old)
-        weak = _weak(new, self._known_of(person) if person else [candidate_no])
+        weak = _weak(new, self._known_of(person) if person else ())
         stored = passwords.seal(new, self.keys.password_pepper, passwords.CANDIDATE)
         wait = accounts.bucket(self.keys.session_key, candidate_no, keep)
         with self.database.transaction() as session:
@@ -404,7 +404,8 @@ class Door:
         known = passwords.personal_data(
             person["name"], opened("id_no"), opened("mobile"), person["school"], person["birth_date"]
         )
-        return [person["candidate_no"], person["own_serial"] or "", *known]
+        numbers = (person["candidate_no"], person["own_serial"] or "")
+        return [*known, *(part for number in numbers for part in passwords.number_parts(number))]
 
     def _session(self, id_hash: bytes, candidate_id: int, where: Where) -> list[Write]:
         return [

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, Text, text
@@ -32,20 +32,7 @@ Kind = Literal[
     "card_lost",
     "phone_changed",
 ]
-KINDS: Final[tuple[Kind, ...]] = (
-    "activated",
-    "new_device",
-    "filed",
-    "waived",
-    "wrong_codes",
-    "password_changed",
-    "password_reset",
-    "reset_approved",
-    "card_handed",
-    "card_bound",
-    "card_lost",
-    "phone_changed",
-)
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 
 class Notice(Base):

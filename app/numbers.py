@@ -7,6 +7,7 @@ to list them. Neither check says that the number was ever given to anybody.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
+from operator import mul
 from typing import Final, Literal
 
 from app.wording import N_, Param
@@ -14,6 +15,7 @@ from app.wording import N_, Param
 Reason = Literal["length", "characters", "birth_date", "check", "year", "region", "exam_type", "class"]
 
 _WEIGHTS: Final = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+_ZEROS: Final = sum(_WEIGHTS) * ord("0")
 _CHECK: Final = "10X98765432"
 
 #: full-width ASCII, as Chinese input methods type it, to the plain kind
@@ -46,12 +48,13 @@ class Problem:
 
 def normalised(text: str) -> str:
     """Return typed text as it was meant: full-width characters made half-width, blanks out, capitals."""
-    return "".join(text.translate(_HALF_WIDTH).split()).upper()
+    plain = text if text.isascii() else text.translate(_HALF_WIDTH)
+    return "".join(plain.split()).upper()
 
 
 def check_character(digits: str) -> str:
     """Return the 18th character for 17 digits (ISO 7064, MOD 11-2)."""
-    return _CHECK[sum(weight * int(digit) for weight, digit in zip(_WEIGHTS, digits, strict=True)) % 11]
+    return _CHECK[(sum(map(mul, _WEIGHTS, digits.encode())) - _ZEROS) % 11]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ class IdNumber:
         if not (_digits(number[:17]) and number[17] in _CHECK):
             return _id_problem("characters")
         try:
-            birth_date = date(int(number[6:10]), int(number[10:12]), int(number[12:14]))
+            birth_date = date.fromisoformat(number[6:14])
         except ValueError:
             return _id_problem("birth_date", part=number[6:14])
         if check_character(number[:17]) != number[17]:

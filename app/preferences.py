@@ -63,6 +63,7 @@ __all__ = [
     "Asked",
     "Changed",
     "Filed",
+    "Kind",
     "Line",
     "Origin",
     "Sheet",

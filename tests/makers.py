@@ -20,7 +20,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app import passwords, sessions
+from app import passwords, sessions, tallies
 from app.bindings import Lot, bring_in, hand_out
 from app.candidates import Sealer
 from app.db import Database
@@ -128,7 +128,7 @@ class World:
 
     @cached_property
     def settings(self) -> Settings:
-        assert self.keys
+        key_files.make(self.keys_directory)
         return Settings(
             database_url=self.url,
             redis_url=self.redis_url,
@@ -278,7 +278,7 @@ class World:
         """
         people: list[Person] = []
         first = next(self._numbers) * 10 + 100_000
-        lot = f"{1 + self.value('SELECT count(*) FROM lots'):04d}"
+        lot = self._new_lot()
         made = list(make_lot(LotRequest(lot, count, codes, Algorithm.SHA256, 1), self.keys.card_key))
         stored = passwords.seal(PASSWORD, self.keys.password_pepper, passwords.CANDIDATE)
         births = [date(1999, 1 + at // 28 % 12, 1 + at % 28) for at in range(count)]
@@ -295,6 +295,10 @@ class World:
             self._insert_crowd(session, people, births, ids, stored, device)
         self._count_again()
         return [Member(person, value) for person, (value, _) in zip(people, ids, strict=True)]
+
+    def _new_lot(self) -> str:
+        made: int = self.value("SELECT count(*) FROM lots")
+        return f"{made + 1:04d}"
 
     def _insert_crowd(
         self,
@@ -334,7 +338,7 @@ class World:
     def spare_card(self) -> Made:
         """A card from stock."""
         if not self._stock:
-            lot = f"{1 + self.value('SELECT count(*) FROM lots'):04d}"
+            lot = self._new_lot()
             request = LotRequest(lot, 5, 40, Algorithm.SHA256, 1)
             self._stock = list(make_lot(request, self.keys.card_key))
             with self.database.transaction() as session:
@@ -444,8 +448,6 @@ class World:
         )
 
     def _count_again(self) -> None:
-        from app import tallies
-
         with self.database.transaction() as session:
             tallies.recount(session)
 

@@ -5,6 +5,7 @@ import pkgutil
 from typing import Any
 
 import click
+from sqlalchemy.exc import OperationalError
 from typing_extensions import override
 
 from app.errors import Refusal, Unavailable
@@ -22,9 +23,10 @@ class _Said(click.Group):
             return super().invoke(ctx)
         except (SettingsError, KeysError, EmbeddedError) as error:
             raise click.ClickException(str(error)) from error
-        except Unavailable as error:
+        except (Unavailable, OperationalError) as error:
             raise click.ClickException(
-                f"{error}. Nothing was saved. Check DATABASE_URL and that PostgreSQL runs, then try again."
+                "The database did not answer, so nothing was saved. Check DATABASE_URL and that PostgreSQL runs, then"
+                " try again."
             ) from error
         except Refusal as error:
             raise click.ClickException(f"{error}. Nothing was changed.") from error

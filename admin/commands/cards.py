@@ -15,6 +15,7 @@ from cards import serials
 from cards.codes import Algorithm
 from cards.errors import MalformedSerial
 from cards.lots import FEWEST_CODES, MOST_CODES, LotRequest, Made
+from cards.lots import make_lot as begin_lot
 
 WARNING: Final = """\
 FOR DEVELOPMENT AND REHEARSAL ONLY. This file holds every code in the clear: whoever reads it can file in the
@@ -62,7 +63,7 @@ def make_lot(lot: str, count: int, codes: int, out: Path) -> None:
                     sheet.writerow((made.serial, *made.codes))
                     bar.update(1)
 
-                lots.make(database, keys, request, keep)
+                lots.bring_in(database, request, begin_lot(request, keys.card_key), keep)
         except BaseException:
             out.unlink()
             raise

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from admin import evidence_check
 from admin.commands.loading import owner
 from admin.evidence_check import Keys
-from app.evidence import ReceiptError, shown
+from app.evidence import Receipt, ReceiptError, shown
 from app.evidence import verify_receipt as verify
 from app.web.formats import ZONE
 from cards.errors import CardError
@@ -39,18 +39,23 @@ def verify_receipt(file: TextIO, directory: Path) -> None:
     Needs nothing but the public keys: no database, no network. The file may be the receipt alone, or a text or
     an address with the receipt in it (what a scanner reads from the QR code). Status 1 when it proves nothing.
     """
-    found = _RECEIPT.findall("".join(file.read().split()))
+    text = file.read()
     public_keys = dict(_public_keys(directory))
     if not public_keys:
         raise click.ClickException(f"{directory} has no receipt_public.N.pem; ask the office for its public keys")
-    if len(found) != 1:
-        raise click.ClickException(
-            "There is no receipt in this text, or more than one. Check that nothing of it was cut off."
-        )
-    try:
-        receipt = verify(found[0], public_keys)
-    except ReceiptError as error:
-        raise click.ClickException(str(error)) from error
+    trouble = "There is no receipt in this text. Check that nothing of it was cut off."
+    # as it stands, and put together again where a mail program has broken the line
+    for found in dict.fromkeys(_RECEIPT.findall(text) + _RECEIPT.findall("".join(text.split()))):
+        try:
+            _tell(verify(found, public_keys))
+        except ReceiptError as error:
+            trouble = str(error)
+        else:
+            return
+    raise click.ClickException(trouble)
+
+
+def _tell(receipt: Receipt) -> None:
     click.echo("This receipt is genuine. It says:")
     for name, value in (
         ("candidate", receipt.candidate),

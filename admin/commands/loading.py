@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Literal
 
@@ -130,7 +130,7 @@ def load_calendar_file(file: Path, open_now: str | None) -> None:
     with owner() as (_, database):
         calendar = load_calendar(file.read_text(encoding="utf-8"))
         if open_now:
-            calendar = calendar.opened(open_now, datetime.now().astimezone())
+            calendar = calendar.opened(open_now, datetime.now(UTC))
         click.echo(f"{loading.load_calendar(database, calendar)} batches loaded")
 
 
@@ -143,7 +143,7 @@ def load_calendar_file(file: Path, open_now: str | None) -> None:
 def write_sample(directory: Path, candidates: int, year: str, form: Literal["csv", "xlsx", "dbf"], seed: int) -> None:
     """Write a made-up province as the files an office would hand in."""
     which: Literal[2017, 2024] = 2017 if year == "2017" else 2024
-    files = sample.generate(directory, candidates, which, seed, form)
+    files = sample.generate(directory, candidates, which, seed, format=form)
     click.echo(f"written: {files}")
 
 

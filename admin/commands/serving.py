@@ -9,7 +9,9 @@ import click
 
 from admin import demo as demo_stage
 from admin import schema, sending
+from admin import smoke as smoke_walk
 from admin.demo import Wish
+from admin.smoke import SmokeError
 from admin.stage import StageError
 from config.settings import Settings
 
@@ -38,10 +40,10 @@ def migrate(database_url: str, down: bool, yes: bool) -> None:  # noqa: FBT001 -
 
 
 @click.command("send")
-@click.option("--once", "loop", flag_value=False, help="Send what is due and end.")
-@click.option("--loop", "loop", flag_value=True, help="Stay and send whatever becomes due, until SIGTERM.")
-@click.option("--failed", is_flag=True, help="Only list what is in trouble; send nothing.")
-def send(loop: bool | None, failed: bool) -> None:  # noqa: FBT001 -- click
+@click.option("--once", "how", flag_value="once", help="Send what is due and end.")
+@click.option("--loop", "how", flag_value="loop", help="Stay and send whatever becomes due, until SIGTERM.")
+@click.option("--failed", "how", flag_value="failed", help="Only list what is in trouble; send nothing.")
+def send(how: str | None) -> None:
     """Send the messages to candidates that are due, through the gateway named by SENDER.
 
     A message that could not be sent is tried again after half a minute, then after growing waits up to an
@@ -49,17 +51,17 @@ def send(loop: bool | None, failed: bool) -> None:  # noqa: FBT001 -- click
     """
     settings = Settings.from_environment()
     with sending.post_office(settings) as post:
-        if failed:
+        if how == "failed":
             _list_trouble(post)
-        elif loop:
+        elif how == "once":
+            _send_once(post)
+        elif how == "loop":
             stopped = threading.Event()
             for one in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(one, lambda *_: stopped.set())
             post.until_stopped(stopped)
-        elif loop is None:
-            raise click.UsageError("say --once or --loop")
         else:
-            _send_once(post)
+            raise click.UsageError("say --once, --loop or --failed")
 
 
 def _send_once(post: sending.Post) -> None:
@@ -100,4 +102,18 @@ def demo(directory: Path, fresh: bool, port: int, offices_port: int, candidates:
         raise click.ClickException(str(error)) from error
 
 
-commands: list[click.Command] = [migrate, send, demo]
+@click.command("smoke")
+def smoke() -> None:
+    """Walk through the whole service once, in a temporary directory, and say of each step how long it took.
+
+    Starts servers and both portals on free ports of this machine, files twice as a candidate would, looks as an
+    officer would, closes the batch, and removes everything. Status 1 at the first step that fails, with what the
+    page said.
+    """
+    try:
+        smoke_walk.run(click.echo)
+    except (StageError, SmokeError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+commands: list[click.Command] = [migrate, send, demo, smoke]

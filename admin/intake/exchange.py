@@ -66,9 +66,10 @@ class Table:
 
     def __iter__(self) -> Iterator[Row | BadRow]:
         """Every row in the file's order; raises `BadTable` when the rest of the file cannot be read."""
-        fields = [column.field if column else "" for column in self._columns]
-        special = [(at, each) for at, each in enumerate(self._columns) if each and each.kind != "text"]
-        every = all(fields)
+        return self.read(self.records())
+
+    def records(self) -> Iterator[Record]:
+        """Every row as the file has it, for `read`, which may be done elsewhere; raises as iterating does."""
         for count, record in enumerate(self._source.records(), 1):
             if count > self._limits.rows:
                 raise BadTable(
@@ -76,6 +77,14 @@ class Table:
                     file=self.file,
                     most=self._limits.rows,
                 )
+            yield record
+
+    def read(self, records: Iterable[Record]) -> Iterator[Row | BadRow]:
+        """What the records say, in their order. The file itself is not touched."""
+        fields = [column.field if column else "" for column in self._columns]
+        special = [(at, each) for at, each in enumerate(self._columns) if each and each.kind != "text"]
+        every = all(fields)
+        for record in records:
             cells = list(map(str.strip, record.cells))
             troubles = [*self._wanted(record.troubles), *self._unseemly(cells)]
             for at, column in special if cells else ():

@@ -6,12 +6,13 @@ good, or the operator says to take the good rows (`accept_good`).
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
+from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import psycopg
 from pypinyin import Style, lazy_pinyin
@@ -20,7 +21,8 @@ from sqlalchemy.orm import Session
 
 from admin.intake import layouts
 from admin.intake.exchange import BadRow, Row, Table, open_table
-from admin.intake.rows import COMMAND
+from admin.intake.parallel import in_order
+from admin.intake.rows import COMMAND, Record
 from app import audit, tallies
 from app.candidates import Sealer
 from app.db import Database, together
@@ -30,7 +32,7 @@ from app.offers import Requirement
 from app.specs import Calendar
 from app.wording import N_
 
-#: rows sent to the server at once
+#: rows checked, and sent to the server, at once
 CHUNK: Final = 2_000
 MOST_REPORTED: Final = 100_000
 
@@ -71,9 +73,9 @@ class Reject(Exception):  # noqa: N818 -- one cell, not the program's fault
         self.params = params
 
 
-def _bad(row: Row, layout: layouts.Layout, reject: Reject) -> BadRow:
+def _bad(file: str, row: int, layout: layouts.Layout, reject: Reject) -> BadRow:
     heading = layout.by_field[reject.column].heading if reject.column in layout.by_field else ""
-    return BadRow(row.file, row.number, heading, reject.message, reject.params)
+    return BadRow(file, row, heading, reject.message, reject.params)
 
 
 @contextmanager
@@ -96,7 +98,9 @@ def _driver(session: Session) -> psycopg.Connection[Any]:
 _UNKNOWN_PARENT = N_("Region %(code)s is not in the table above this row. Put regions before what belongs to them.")
 _UNKNOWN_LEVEL = N_("“%(found)s” is no level. Write province, prefecture, county or zone.")
 _UNKNOWN_COUNTY = N_("County %(code)s is not loaded. Load the regions first, or correct the code.")
+_NOT_ABOVE = N_("Nothing stands above a province. Empty the cell.")
 _TWICE = N_("This is in the file twice, or already loaded.")
+_EMPTY = N_("The cell is empty. Fill it in.")
 
 
 def load_regions(
@@ -108,17 +112,24 @@ def load_regions(
         known = _offices(session)
         for row in _rows(table, report, progress):
             try:
-                level = {"zone": "county"}.get(row["level"], row["level"])
-                if level not in {"province", "prefecture", "county"}:
-                    raise Reject("level", _UNKNOWN_LEVEL, found=row["level"])
-                if row["parent"] and row["parent"] not in known:
-                    raise Reject("parent", _UNKNOWN_PARENT, code=row["parent"])
-                _add_office(session, known, level, row["code"], row["name"], row["parent"])
+                _add_office(session, known, _level(row, known), row["code"], row["name"], row["parent"])
                 report.loaded += 1
             except Reject as reject:
-                report.bad.append(_bad(row, layouts.REGIONS, reject))
+                report.bad.append(_bad(row.file, row.number, layouts.REGIONS, reject))
         _settle(session, report, "regions.loaded", accept_good=accept_good)
     return report
+
+
+def _level(row: Row, known: Container[str]) -> str:
+    _require(row, "code", "name")
+    level = {"zone": "county"}.get(row["level"], row["level"])
+    if level not in {"province", "prefecture", "county"}:
+        raise Reject("level", _UNKNOWN_LEVEL, found=row["level"])
+    if level == "province" and row["parent"]:
+        raise Reject("parent", _NOT_ABOVE)
+    if level != "province" and row["parent"] not in known:
+        raise Reject("parent", _UNKNOWN_PARENT, code=row["parent"])
+    return level
 
 
 def load_schools(
@@ -128,16 +139,24 @@ def load_schools(
     report = Report(path.name)
     with _loading(database) as session, open_table(path, layouts.SCHOOLS, limits=COMMAND) as table:
         known = _offices(session)
+        counties = set(session.execute(text("SELECT code FROM offices WHERE level = 'county'")).scalars())
         for row in _rows(table, report, progress):
             try:
-                if row["county"] not in known:
+                _require(row, "code", "name")
+                if row["county"] not in counties:
                     raise Reject("county", _UNKNOWN_COUNTY, code=row["county"])
                 _add_office(session, known, "point", row["code"], row["name"], row["county"])
                 report.loaded += 1
             except Reject as reject:
-                report.bad.append(_bad(row, layouts.SCHOOLS, reject))
+                report.bad.append(_bad(row.file, row.number, layouts.SCHOOLS, reject))
         _settle(session, report, "points.loaded", accept_good=accept_good)
     return report
+
+
+def _require(row: Row, *columns: str) -> None:
+    for column in columns:
+        if not row[column]:
+            raise Reject(column, _EMPTY)
 
 
 def _offices(session: Session) -> dict[str, tuple[int, str]]:
@@ -203,6 +222,15 @@ class Year:
         return {code: one.number_digit for code, one in self.calendar.subject_classes.items()}
 
 
+class _Line(NamedTuple):
+    """One good row: its number, the candidate's, the blind index of the identity number, what COPY is given."""
+
+    row: int
+    candidate_no: str
+    index: bytes
+    text: str
+
+
 @dataclass
 class _Checker:
     """Checks candidates and writes them as lines of COPY's text format."""
@@ -218,12 +246,19 @@ class _Checker:
         self.allowed_digits = frozenset(self.digits.values())
         self.languages = frozenset(self.year.codes["foreign_language"]["values"])
         self.ethnicities = frozenset(self.year.codes["ethnicity"]["values"])
-        self.exam_types = frozenset(self.year.codes["exam_type"]["values"]) | frozenset(
-            self.year.codes["exam_type"].get("hunan_local_2017", ())
+        subjects = self.year.codes["elective_subjects_2024"]
+        self.listed = (
+            ("first_subject", frozenset(subjects["first_choice"])),
+            ("second_subjects", frozenset(subjects["second_choice"])),
+            ("restrictions", frozenset(self.year.codes["medical_restrictions"]["values"])),
+        )
+        types = self.year.codes["exam_type"]
+        self.exam_types = frozenset(
+            code for kind in ("values", "hunan_local_2017", "continuation") for code in types.get(kind, ())
         )
 
-    def line(self, row: Row, at: int) -> tuple[str, bytes, str]:
-        """Candidate number, blind index of the identity number, and the line; raises `Reject`."""
+    def line(self, row: Row) -> _Line:
+        """What one row of the file comes to; raises `Reject`."""
         value = row.values.get
         number = IdNumber.parse(value("id_no", ""))
         if isinstance(number, Problem):
@@ -239,7 +274,8 @@ class _Checker:
         for column, known in (("ethnicity", self.ethnicities), ("language", self.languages)):
             if value(column, "") not in known:
                 raise Reject(column, _CODE, found=value(column, ""))
-        identity = self.first_id + at
+        self._codes(row)
+        identity = self.first_id + row.number  # known wherever the row is read, so the value can be sealed there
         index = self.sealer.index(number.text)
         mobile = value("mobile", "")
         seal = self.sealer.seal
@@ -264,7 +300,7 @@ class _Checker:
             _array(value("qualifications", "")),
             _array(value("restrictions", "")),
         )
-        return candidate_no, index, "\t".join(values) + "\n"
+        return _Line(row.number, candidate_no, index, "\t".join(values) + "\n")
 
     def _candidate_no(self, row: Row, county: str) -> str:
         number = CandidateNumber.parse(
@@ -285,14 +321,26 @@ class _Checker:
             raise Reject("candidate_no", _NOT_IN_REGION, said=number.region, found=county)
         return number.text
 
+    def _codes(self, row: Row) -> None:
+        """Cells that may be empty or hold several codes, and what must be there."""
+        if not row["name_unicode"]:
+            _require(row, "name")
+        for column, known in self.listed:
+            cell = row[column]
+            if cell and not known.issuperset(_words(cell)):
+                raise Reject(column, _CODE, found=next(word for word in _words(cell) if word not in known))
+        county = row["hukou_county"]
+        if not (len(county) == 6 and county.isascii() and county.isdigit()):
+            raise Reject("hukou_county", _CODE, found=county)
+
     @staticmethod
     def _score(score: str) -> str:
         if not score:
             return "\\N"
-        points = round(float(score))
+        points = float(score)
         if not 0 <= points <= 900:
-            raise Reject("score", _SCORE, found=score, most=900)
-        return str(points)
+            raise Reject("score", _SCORE, found=score[:40], most=900)
+        return str(round(points))
 
 
 def _text(value: str) -> str:
@@ -306,9 +354,14 @@ def _bytes(value: bytes) -> str:
 
 
 @cache
+def _words(value: str) -> tuple[str, ...]:
+    """The codes of a cell that holds several, however they are separated."""
+    return tuple(value.replace(",", " ").replace(";", " ").replace("、", " ").replace("|", " ").split())
+
+
+@cache
 def _array(value: str) -> str:
-    parts = value.replace(",", " ").replace(";", " ").replace("、", " ").replace("|", " ").split()
-    quoted = (part.replace("\\", "\\\\").replace('"', '\\"') for part in parts)
+    quoted = (part.replace("\\", "\\\\").replace('"', '\\"') for part in _words(value))
     return _text("{" + ",".join(f'"{part}"' for part in quoted) + "}")
 
 
@@ -364,36 +417,59 @@ class _Seen:
             self.loaded_numbers = frozenset(row.candidate_no for row in found)
             self.loaded_identities = frozenset(bytes(row.id_no_index) for row in found)
 
-    def note(self, candidate_no: str, index: bytes, row: int) -> None:
+    def note(self, line: _Line) -> None:
         """Remember both numbers; raises `Reject` when one was there before."""
-        number, identity = int(candidate_no), int.from_bytes(index[:8])
-        if candidate_no in self.loaded_numbers:
+        number, identity = int(line.candidate_no), int.from_bytes(line.index[:8])
+        if line.candidate_no in self.loaded_numbers:
             raise Reject("candidate_no", _LOADED_NO)
-        if index in self.loaded_identities:
+        if line.index in self.loaded_identities:
             raise Reject("id_no", _LOADED_ID)
-        if self.numbers.setdefault(number, row) != row:
+        if self.numbers.setdefault(number, line.row) != line.row:
             raise Reject("candidate_no", _SAME_NO, row=self.numbers[number])
-        if self.identities.setdefault(identity, row) != row:
+        if self.identities.setdefault(identity, line.row) != line.row:
             raise Reject("id_no", _SAME_ID, row=self.identities[identity])
 
 
 def _candidate_lines(
     table: Table, checker: _Checker, seen: _Seen, report: Report, progress: Progress | None
 ) -> Iterator[str]:
-    lines: list[str] = []
-    for row in _rows(table, report, progress):
-        try:
-            candidate_no, index, line = checker.line(row, report.loaded)
-            seen.note(candidate_no, index, row.number)
-        except Reject as reject:
-            report.bad.append(_bad(row, layouts.CANDIDATES, reject))
+    """Lines for COPY, a chunk of rows at a time. Reading what a row says and sealing it is spread over the cores."""
+    for found in in_order(partial(_checked, table, checker), _chunks(table)):
+        lines: list[str] = []
+        for one in found:
+            if isinstance(one, BadRow):
+                _report(one, report)
+                continue
+            try:
+                seen.note(one)
+            except Reject as reject:
+                _report(_bad(table.file, one.row, layouts.CANDIDATES, reject), report)
+                continue
+            lines.append(one.text)
+        report.loaded += len(lines)
+        if progress is not None:
+            progress(len(found))
+        yield "".join(lines)
+
+
+def _chunks(table: Table) -> Iterator[list[Record]]:
+    records = table.records()
+    while chunk := list(islice(records, CHUNK)):
+        yield chunk
+
+
+def _checked(table: Table, checker: _Checker, records: list[Record]) -> list[_Line | BadRow]:
+    """What one chunk comes to, in whatever process it is done."""
+    found: list[_Line | BadRow] = []
+    for row in table.read(records):
+        if isinstance(row, BadRow):
+            found.append(row)
             continue
-        report.loaded += 1
-        lines.append(line)
-        if len(lines) == CHUNK:
-            yield "".join(lines)
-            lines.clear()
-    yield "".join(lines)
+        try:
+            found.append(checker.line(row))
+        except Reject as reject:
+            found.append(_bad(row.file, row.number, layouts.CANDIDATES, reject))
+    return found
 
 
 # --- catalogue ---------------------------------------------------------------------------------------
@@ -402,6 +478,8 @@ _NO_BATCH = N_("Batch %(code)s is not loaded. Load the calendar first, or correc
 _NO_COLUMN = N_("Batch %(batch)s has no column %(code)s.")
 _NOT_THIS_CLASS = N_("Batch %(batch)s is not for subject class %(code)s.")
 _REQUIREMENT = N_("The subject requirement cannot be read: %(found)s.")
+_WHOLE = N_("“%(found)s” is no whole number below a hundred million. Correct it.")
+_LENGTH = N_("A course lasts up to 20 years; “%(found)s” cannot be right. Correct it.")
 _SAME_PLAN = N_("This plan is in the file twice.")
 _PLAN_COLUMNS: Final = (
     "version, batch_code, subject_class, column_code, institution_code, group_code, major_code,"
@@ -433,7 +511,7 @@ def load_plans(
                 try:
                     line = _plan_line(row, version, columns, seen)
                 except Reject as reject:
-                    report.bad.append(_bad(row, layouts.PLANS, reject))
+                    report.bad.append(_bad(row.file, row.number, layouts.PLANS, reject))
                     continue
                 report.loaded += 1
                 copy.write(line)
@@ -466,6 +544,9 @@ def _plan_line(
         raise Reject("column_code", _NO_COLUMN, batch=row["batch_code"], code=row["column_code"])
     if row["subject_class"] not in batch[1]:
         raise Reject("subject_class", _NOT_THIS_CLASS, batch=row["batch_code"], code=row["subject_class"])
+    _require(row, "institution_code", "institution_name", "major_code", "major_name")
+    if row["sex"] not in {"", "1", "2"}:
+        raise Reject("sex", _CODE, found=row["sex"])
     try:
         Requirement.parse(row["subject_first"], row["subject_second"])
     except ValueError as error:
@@ -500,11 +581,11 @@ def _plan_line(
             )
         ),
         _array(row["tags"]),
-        row["tuition"] or "\\N",
-        str(round(float(row["years"]))) if row["years"] else "\\N",
-        row["quota"] or "\\N",
+        _whole(row, "tuition"),
+        _years(row),
+        _whole(row, "quota"),
         row["subject_first"],
-        row["subject_second"],
+        _text(row["subject_second"]),
         _array(row["restricted"]),
         _array(row["languages"]),
         row["sex"],
@@ -513,6 +594,20 @@ def _plan_line(
         _initials(row["major_name"]),
     ]
     return "\t".join(values) + "\n"
+
+
+def _whole(row: Row, column: str) -> str:
+    cell = row[column]
+    if cell and not (cell.isdigit() and len(cell) <= 8):
+        raise Reject(column, _WHOLE, found=cell[:40])
+    return cell or "\\N"
+
+
+def _years(row: Row) -> str:
+    cell = row["years"]
+    if cell and not 0 < float(cell) <= 20:
+        raise Reject("years", _LENGTH, found=cell[:40])
+    return str(round(float(cell))) if cell else "\\N"
 
 
 @cache
@@ -564,6 +659,11 @@ def load_calendar(database: Database, calendar: Calendar) -> int:
 # --- parts -------------------------------------------------------------------------------------------
 
 
+def _report(bad: BadRow, report: Report) -> None:
+    if len(report.bad) < MOST_REPORTED:
+        report.bad.append(bad)
+
+
 def _rows(table: Iterable[Row | BadRow], report: Report, progress: Progress | None) -> Iterator[Row]:
     count = 0
     for row in table:
@@ -571,8 +671,7 @@ def _rows(table: Iterable[Row | BadRow], report: Report, progress: Progress | No
         if progress is not None and count % CHUNK == 0:
             progress(CHUNK)
         if isinstance(row, BadRow):
-            if len(report.bad) < MOST_REPORTED:
-                report.bad.append(row)
+            _report(row, report)
         else:
             yield row
     if progress is not None:
@@ -580,8 +679,13 @@ def _rows(table: Iterable[Row | BadRow], report: Report, progress: Progress | No
 
 
 def _settle(session: Session, report: Report, act: str, *, accept_good: bool) -> None:
-    """Record the load, or undo it when there are bad rows and the operator did not accept the good ones."""
-    if report.bad and not accept_good:
+    """Record the load, or undo it when there are bad rows and the operator did not accept the good ones.
+
+    A file without one good row is never a load: an empty catalogue would take the place of a full one.
+    """
+    if not (report.bad or report.loaded):
+        raise BadInput(f"{report.file} has no rows", place=report.file)
+    if report.bad and not (accept_good and report.loaded):
         report.loaded = 0
         raise NotLoaded(report)
     together(

@@ -16,9 +16,27 @@ from app.pages.words import _
 from app.web.forms import require_mark, single
 from app.web.limits import limiter, sign_in_flood
 from app.web.portal import reading, services, transaction
+from app.wording import N_
 
 pages = Blueprint("account", __name__)
 pages.before_request(doorway.each_field_once)
+
+ACTS: Final = {
+    "signed_in": N_("Sign-in"),
+    "filed": N_("%(batch)s: list confirmed, version %(number)s"),
+    "waived": N_("%(batch)s: batch given up, version %(number)s"),
+    "activated": N_("Account activated, card bound"),
+    "new_device": N_("Sign-in on a device not used before"),
+    "wrong_codes": N_("Five wrong codes in a row"),
+    "password_changed": N_("Password changed"),
+    "password_reset": N_("New password set with a reset ticket"),
+    "reset_approved": N_("Reset ticket printed at the counter"),
+    "card_handed": N_("A card was handed out in your name"),
+    "card_bound": N_("New card bound"),
+    "card_lost": N_("Card reported lost"),
+    "not_me": N_('"That was not me" was pressed'),
+    "phone_changed": N_("Phone number changed"),
+}
 
 _BOTH: Final = ["GET", "POST"]
 pages.add_url_rule("/activate", view_func=ways_in.activate, methods=_BOTH)
@@ -65,8 +83,15 @@ def overview() -> str:
         sessions=[place for place in places if place.kind == "session"],
         devices=[place for place in places if place.kind == "device"],
         acts=acts,
+        in_words=in_words,
         before=next((act for act in acts if act.kind == "signed_in" and not act.here), None),
     )
+
+
+def in_words(act: activity.Act) -> str:
+    """What was done, as its doer would say it."""
+    kind = "not_me" if act.params.get("reason") == "not_me" else act.kind
+    return _(ACTS[kind], **act.params)
 
 
 @pages.route("/account/password", methods=["GET", "POST"])
@@ -94,7 +119,7 @@ def password() -> BaseResponse:
 
 
 @pages.post("/account/not-me")
-def notvisitor() -> BaseResponse:
+def not_me() -> BaseResponse:
     """Somebody else was here: two codes from now on, every other session ends. Never a block."""
     require_mark(single("mark"))
     door().report(visitor().candidate_id, "not_me", where(), keep=visitor().session_hash)

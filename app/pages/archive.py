@@ -7,6 +7,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from flask import Blueprint, Response, make_response, render_template
+from flask_babel import lazy_gettext
 from wtforms import TextAreaField
 from wtforms.validators import InputRequired, Length
 
@@ -23,7 +24,6 @@ from app.preferences import Sheet
 from app.web.forms import Form
 from app.web.limits import costly_flood, limiter
 from app.web.portal import reading, services
-from app.wording import N_
 
 pages = Blueprint("archive", __name__)
 
@@ -128,10 +128,10 @@ class VerifyForm(Form):
     """A receipt to verify."""
 
     receipt = TextAreaField(
-        N_("Receipt"),
+        lazy_gettext("Receipt"),
         validators=[
-            InputRequired(N_("Paste the receipt.")),
-            Length(max=4000, message=N_("This is too long for a receipt.")),
+            InputRequired(lazy_gettext("Paste the receipt.")),
+            Length(max=4000, message=lazy_gettext("This is too long for a receipt.")),
         ],
     )
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from math import ceil
-from typing import Final
+from typing import Any, Final
 
 from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
@@ -19,7 +19,6 @@ from app.pages.words import _
 from app.preferences import Sheet
 from app.specs import ColumnSpec
 from app.web.forms import plain, require_mark
-from app.web.limits import costly_flood, limiter
 from app.web.portal import transaction
 
 _QUERY: Final = ("q", "column", "place", "ownership", "tuition", "suits", "page")
@@ -49,7 +48,6 @@ class Found:
         return listing.full_name(self.entry.offer)
 
 
-@limiter.limit(costly_flood)
 def catalogue_page(batch: str) -> str:
     """GET /preferences/<batch>/catalogue: a search form and what it finds."""
     query = asked(*_QUERY)
@@ -114,7 +112,7 @@ def add(batch: str) -> BaseResponse:
         flash(_("It is no. %(number)s of your draft. The draft is not in force.", number=adding.number), "success")
     else:
         flash(_("This column is full. Remove an institution from the list first."), "warning")
-    back = {name: request.form[name] for name in _QUERY if request.form.get(name)}
+    back: dict[str, Any] = {name: request.form[name] for name in _QUERY if request.form.get(name)}
     return redirect(url_for("preferences.catalogue_page", batch=batch, **back, _anchor=entry.key), 303)
 
 

@@ -5,7 +5,6 @@ import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
 
 from flask import Response, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
@@ -25,7 +24,6 @@ from app.pages.sent import octets, sent, whole_number
 from app.pages.words import _, ngettext
 from app.preferences import Answer, Asked, Changed, Filed, Origin, Sheet, WrongCode
 from app.rules import judge
-from app.web.limits import limiter
 from app.web.portal import (
     client_ip,
     device_label,
@@ -37,9 +35,6 @@ from app.web.portal import (
 )
 from cards.codes import normalise
 from cards.errors import MalformedCode, Slip
-
-#: what a person at a form does at most (F-14); counted by session, so that nobody uses it up for another
-PACE: Final = "20 per minute"
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,11 +168,6 @@ def _digest(found: Sheet, asked: Asked) -> bytes:
 # --- confirm -----------------------------------------------------------------------------------------
 
 
-def _session() -> str:
-    return visitor().session_hash.hex()
-
-
-@limiter.limit(PACE, key_func=_session)
 def confirm(batch: str) -> BaseResponse:
     """POST /preferences/<batch>/confirm: the codes put the list in force, or the page says why not."""
     given = sent("key", "digest", "code", "code2")

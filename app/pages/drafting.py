@@ -20,7 +20,6 @@ from app.pages.sent import asked, sent, whole_number
 from app.pages.words import _
 from app.preferences import Asked, Sheet
 from app.rules import judge
-from app.web.limits import costly_flood, limiter
 from app.web.portal import transaction
 
 #: empty rows offered below those filled
@@ -104,9 +103,11 @@ class EditRow:
     """One row of the form: what is shown of it and what stands in its fields."""
 
     typed: TypedRow
+    #: None where nothing is kept, or something else was typed over it
     shown: listing.Row | None = None
-    #: whether its fields are shown, or only carried along
-    open: bool = True
+    #: "carried": fields hidden; "answer": the question about adjustment alone; "text": everything to be typed;
+    #: "choose": majors to be chosen by name
+    mode: str = "text"
     #: by what they are about: "code", "majors", "position"
     errors: Mapping[str, str] = field(default_factory=dict)
 
@@ -177,15 +178,25 @@ def _edit_column(
             spare.append(EditRow(row, errors=own))
             continue
         display = shown.rows[row.index] if row.index < len(shown.rows) else None
-        opened = bool(own) or open_row == f"{code}-{row.index}" or display is None or display.needs_attention
         if display is not None and display.code != row.code:
-            display, opened = None, True  # the code was typed over: names of another would mislead
-        rows.append(EditRow(row, display, opened, own))
+            display = None  # the names of what stood there would mislead
+        rows.append(EditRow(row, display, _mode(display, own, asked_for=open_row == f"{code}-{row.index}"), own))
     first = max((row.index for row in typed.rows), default=-1) + 1
     while len(spare) < SPARE and first < shown.spec.slots:
         spare.append(EditRow(TypedRow(first)))
         first += 1
     return EditColumn(shown, rows, spare, shut, typed.institution_adjust, typed.directed_adjust)
+
+
+def _mode(shown: listing.Row | None, errors: Mapping[str, str], *, asked_for: bool) -> str:
+    """How a row's fields are offered (`EditRow.mode`)."""
+    if shown is None or shown.entry is None or errors:
+        return "text"
+    if asked_for:
+        return "choose"
+    if shown.broken <= {"P1"}:
+        return "answer" if shown.broken else "carried"
+    return "text"
 
 
 def _summary(form: Sequence[EditColumn], errors: Mapping[str, str], verdict: Verdict | None) -> list[tuple[str, str]]:
@@ -240,7 +251,6 @@ def restore(batch: str, number: int) -> BaseResponse:
 # --- on paper ----------------------------------------------------------------------------------------
 
 
-@limiter.limit(costly_flood)
 def draft_form(batch: str) -> Response:
     """GET /preferences/<batch>/draft-form.pdf: the form to fill in by hand, empty or with the draft."""
     filled = asked("filled")["filled"] == "1"

@@ -41,6 +41,8 @@ class Row:
     warnings: tuple[str, ...] = ()
     #: what changed since the filing in force, in words
     marks: tuple[str, ...] = ()
+    #: ids of the rules behind `errors`
+    broken: frozenset[str] = frozenset()
 
     @property
     def code(self) -> str:
@@ -71,11 +73,6 @@ class Row:
     def ownership(self) -> str:
         """Public or private."""
         return self.entry.ownership if self.entry else ""
-
-    @property
-    def needs_attention(self) -> bool:
-        """Whether its fields are to be open without being asked for."""
-        return bool(self.errors) or self.entry is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +151,7 @@ def _column(
                 errors=_said(here, "error"),
                 warnings=_said(here, "warning"),
                 marks=tuple(_mark(change) for change in changes if change.new_slot == number),
+                broken=frozenset(finding.rule for finding in here if finding.level == "error"),
             )
         )
     common = [finding for finding in findings if finding.slot is None]
@@ -173,7 +171,9 @@ def _said(findings: Iterable[Finding], level: str) -> tuple[str, ...]:
 
 
 def _major(code: str, entry: Entry | None) -> ShownMajor:
-    offered = entry.offer.majors.get(code) if entry else None
+    if entry is None:
+        return ShownMajor(code, "")
+    offered = entry.offer.majors.get(code)
     if offered is None:
         return ShownMajor(code, _("not in this year’s plan"))
     return ShownMajor(code, offered.name, offered.tuition, offered.remark)
@@ -274,4 +274,4 @@ def answered(value: object) -> str:
     """An answer to adjustment in a word."""
     if value is None:
         return _("not answered")
-    return _("yes") if value else _("no")
+    return _("accepted") if value else _("not accepted")

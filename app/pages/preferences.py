@@ -15,6 +15,7 @@ from app.errors import NoCard
 from app.pages import choosing, confirming, copying, drafting
 from app.pages.fetch import visitor
 from app.preferences import Line
+from app.web.limits import costly_flood, limiter
 from app.web.portal import reading
 
 pages = Blueprint("preferences", __name__, url_prefix="/preferences")
@@ -60,6 +61,17 @@ def overview() -> str:
 
 
 _BATCH: Final = "/<batch>"
+#: confirmations one session sends at most (F-14), retries of an interrupted one among them
+PACE: Final = "60 per minute"
+
+
+def _session() -> str:
+    """What is counted by session can be used up by nobody else."""
+    return visitor().session_hash.hex()
+
+
+_costly = limiter.limit(costly_flood)
+_paced = limiter.limit(PACE, key_func=_session)
 
 pages.get(f"{_BATCH}/edit")(drafting.edit)
 pages.post(f"{_BATCH}/edit")(drafting.keep)
@@ -67,11 +79,11 @@ pages.post(f"{_BATCH}/discard")(drafting.discard)
 pages.post(f"{_BATCH}/restore/<int:number>")(drafting.restore)
 pages.get(f"{_BATCH}/copy")(copying.copy)
 pages.post(f"{_BATCH}/copy")(copying.copy_into)
-pages.get(f"{_BATCH}/draft-form.pdf")(drafting.draft_form)
-pages.get(f"{_BATCH}/catalogue")(choosing.catalogue_page)
+pages.get(f"{_BATCH}/draft-form.pdf")(_costly(drafting.draft_form))
+pages.get(f"{_BATCH}/catalogue")(_costly(choosing.catalogue_page))
 pages.post(f"{_BATCH}/catalogue")(choosing.add)
 pages.get(f"{_BATCH}/check")(confirming.check)
 pages.post(f"{_BATCH}/check")(confirming.begin)
-pages.post(f"{_BATCH}/confirm")(confirming.confirm)
+pages.post(f"{_BATCH}/confirm")(_paced(confirming.confirm))
 pages.get(f"{_BATCH}/withdraw")(confirming.withdraw)
 pages.post(f"{_BATCH}/withdraw")(confirming.begin_waiver)

@@ -63,7 +63,12 @@ def activate_codes() -> BaseResponse:
         asked = Activation(read["number"], read["serial"], read["tail"], form.given, form.password.data or "")
         answer = door().activate(asked, where(token))
         if isinstance(answer, SignedIn):
-            return let_in(answer, token)
+            entered = let_in(answer, token)
+            flash(
+                _("Your account is activated and your card is bound. Codes are asked only to confirm a list."),
+                "success",
+            )
+            return entered
         if isinstance(answer, Weak):
             form.refuse(answer.reason)
         else:
@@ -181,7 +186,9 @@ def reset() -> BaseResponse:
         except ChallengeStale:
             return _asked_anew("reset", read["number"])
         if isinstance(answer, SignedIn):
-            return let_in(answer, token)
+            entered = let_in(answer, token)
+            flash(_("Your new password is set. For 24 hours each confirmation asks for two codes."), "success")
+            return entered
         if isinstance(answer, Weak):
             form.refuse(answer.reason)
         else:

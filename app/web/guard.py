@@ -40,8 +40,8 @@ login.session_protection = None  # it binds to the address, which changes on pho
 def set_up(app: Flask) -> None:
     """Put the gate in front of every page and the headers behind it."""
     login.init_app(app)
-    csrf.init_app(app)
     app.before_request(_gate)
+    csrf.init_app(app)
     app.after_request(_finish)
 
 
@@ -49,12 +49,14 @@ def set_up(app: Flask) -> None:
 def _visitor(_: object) -> Any:
     here = services()
     value = request.cookies.get(here.portal.session_cookie)
-    if not value:
+    if not value or g.get("asked_in_vain"):
         return None
     try:
         return here.portal.load_visitor(here, value)
     except Unavailable:
-        # the pool's connections may all be older than the database's last restart; asking is repeatable
+        # the connection may be older than the database's last restart; asking again is harmless. If that fails too,
+        # the page that says so must not ask a third time.
+        g.asked_in_vain = True
         return here.portal.load_visitor(here, value)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from flask import Flask, Response, make_response, render_template, request
+from flask.globals import request_ctx
 from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, TooManyRequests
@@ -131,21 +132,27 @@ def set_up(app: Flask) -> None:
 def page(reason: str, status: int, *, seconds: int | None = None, place: str = "") -> Response:
     """The page for `reason`; `seconds` is when to try again."""
     words = WORDS.get(reason, WORDS["error"])
-    answer = make_response(
-        render_template(
-            "refusal.html",
-            title=_(words.title),
-            text=_(words.text),
-            reason=reason,
-            seconds=seconds,
-            place=place,
-            request_id=request_id(),
-        ),
-        status,
-    )
+    if request_ctx.url_adapter is None:  # a host that is not ours: no address of this site can be written
+        return Response(f"{words.title}\n", status, mimetype="text/plain")
+    answer = make_response(_rendered(words, seconds, place), status)
     if seconds is not None:
         answer.headers["Retry-After"] = str(seconds)
     return answer
+
+
+def _rendered(words: Words, seconds: int | None, place: str) -> str:
+    try:
+        return render_template(
+            "refusal.html",
+            title=_(words.title),
+            text=_(words.text),
+            seconds=seconds,
+            place=place,
+            request_id=request_id(),
+        )
+    except Exception:
+        _log.exception("the page of a refusal cannot be shown", extra={"request_id": request_id()})
+        return f"<!doctype html><title>{_(words.title)}</title><h1>{_(words.title)}</h1><p>{_(words.text)}</p>"
 
 
 def _refusal(error: Refusal) -> Response:

@@ -1,82 +1,19 @@
 """The offices' portal: its application, officers of every kind, and browsers they have signed in with."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
 
-from admin import appointments, officers, totp
-from admin.browser import Browser, Page
-from admin.officers import Role, Visitor
+from admin.browser import Browser
+from admin.officers import Role
 from admin.pages import OFFICES
-from app import sessions
-from app.db import Database, clock, together
+from app.db import Database
 from app.web.portal import Portal
+from tests.admin.colleagues import Offices, in_english
 from tests.fixtures import SITE, over_wsgi
 from tests.makers import World
-
-PASSWORD = "Hengshan-Nanyue 72"
-
-
-@dataclass
-class Colleague:
-    """An officer, with everything a test may need to type."""
-
-    id: int
-    login: str
-    office_id: int
-    role: Role
-    totp_secret: str
-    password: str = PASSWORD
-
-
-@dataclass
-class Offices:
-    """Officers of a test's province."""
-
-    world: World
-
-    def appoint(self, office_id: int | None = None, role: Role = "operator", **more: Any) -> Colleague:
-        """Somebody appointed for a month, with a password of their own."""
-        office_id = office_id or self.world.province
-        number = self.world.value("SELECT count(*) FROM officers") + 1
-        given = appointments.appoint(
-            self.world.database,
-            self.world.keys,
-            login=more.pop("login", f"officer{number}"),
-            name=more.pop("name", "周敏"),
-            office_code=self.world.value("SELECT code FROM offices WHERE id = :id", id=office_id),
-            role=role,
-            until=more.pop("until", datetime.now(UTC) + timedelta(days=30)),
-            password=more.pop("password", PASSWORD),
-        )
-        assert not more
-        assert given.totp_secret is not None
-        return Colleague(given.officer_id, given.login, office_id, role, given.totp_secret)
-
-    def digits(self, who: Colleague, steps: int = 0) -> str:
-        """What the officer's authenticator shows now, or so many steps from now."""
-        with self.world.database.reading() as connection:
-            now = clock(connection)
-        return totp.shown_at(who.totp_secret, now + timedelta(seconds=totp.STEP_S * steps))
-
-    def open_session(self, who: Colleague) -> str:
-        """A session as signing in would open it, without the cost of the password; returns its id."""
-        session_id, id_hash = sessions.new_id()
-        with self.world.database.transaction() as session:
-            together(session, officers.session_started(who.id, id_hash, "Test", "127.0.0.1"))
-        return session_id
-
-    def visitor(self, who: Colleague) -> Visitor:
-        """The officer as a page of theirs sees them."""
-        id_hash = sessions.hash_of(self.open_session(who))
-        with self.world.database.reading() as connection:
-            found = officers.load(connection, id_hash, 900)
-        assert found is not None
-        return found
 
 
 @pytest.fixture
@@ -93,8 +30,8 @@ def offices_app(portal_app: Callable[[Portal], Flask]) -> Flask:
 
 @pytest.fixture
 def stranger(offices_app: Flask) -> Browser:
-    """A browser at the management edition in which nobody has signed in."""
-    return Browser(over_wsgi(offices_app), SITE)
+    """A browser at the management edition in which nobody has signed in; it reads English."""
+    return in_english(Browser(over_wsgi(offices_app), SITE))
 
 
 @pytest.fixture
@@ -102,7 +39,7 @@ def officer_browser(offices_app: Flask, offices: Offices) -> Callable[..., Brows
     """A function that opens a browser in which an officer of an office and role has signed in."""
 
     def open_for(office_id: int | None = None, role: Role = "operator", **more: Any) -> Browser:
-        browser = Browser(over_wsgi(offices_app), SITE)
+        browser = in_english(Browser(over_wsgi(offices_app), SITE))
         browser.cookies["__Host-oid"] = offices.open_session(offices.appoint(office_id, role, **more))
         return browser
 
@@ -115,10 +52,3 @@ def offices_role(world: World) -> Iterator[Database]:
     made = Database(world.url, role="zhiyuan_offices")
     yield made
     made.dispose()
-
-
-def sign_in(browser: Browser, who: Colleague, digits: str, **typed: str) -> Page:
-    """Fill in the form of the sign-in page."""
-    browser.get("/sign-in")
-    values = {"login": who.login, "password": who.password, "digits": digits} | typed
-    return browser.submit(browser.page.form(action="/sign-in"), values)

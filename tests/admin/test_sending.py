@@ -93,7 +93,7 @@ class _Hook(http.server.BaseHTTPRequestHandler):
         self.send_header("Location", "http://127.0.0.1:1/elsewhere")
         self.end_headers()
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- its name upstream
         """Say nothing."""
 
 

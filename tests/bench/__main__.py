@@ -7,10 +7,18 @@ from typing import Final
 from tests.bench.confirm import confirm_ratio
 from tests.bench.figures import Figure
 from tests.bench.loading import load_ratio
+from tests.bench.reading import read_page_ratio
+from tests.bench.round_trips import round_trips
+from tests.bench.sign_in import sign_in_ratio
+from tests.bench.sizes import sizes
 
 #: what is measured together, by every name it may be asked for
 MEASUREMENTS: Final[dict[Callable[[], list[Figure]], tuple[str, ...]]] = {
     confirm_ratio: ("confirm_ratio",),
+    round_trips: ("confirm_round_trips", "page_round_trips"),
+    read_page_ratio: ("read_page_ratio",),
+    sign_in_ratio: ("sign_in_ratio",),
+    sizes: ("first_page_kb", "first_page_requests", "later_page_kb"),
     load_ratio: ("load_ratio", "load_memory_mib"),
 }
 

@@ -3,7 +3,7 @@
 from tests.bench.figures import Figure, ratio
 from tests.bench.load import post, rate
 from tests.bench.reference import ROWS
-from tests.bench.stage import province
+from tests.bench.stage import CONFIRM, province
 
 WARM_UP = 80
 ROUNDS = 8
@@ -15,7 +15,10 @@ def confirm_ratio() -> list[Figure]:
     with province() as stage:
         crowd = stage.crowd(WARM_UP + ROUNDS * EACH)
         asked = stage.drafted(crowd)
-        confirmations = [stage.confirmation(*one) for one in zip(crowd, asked, strict=True)]
+        confirmations = [
+            post(CONFIRM, stage.cookies(member), stage.confirmation(member, question))
+            for member, question in zip(crowd, asked, strict=True)
+        ]
         apart = ROWS // (WARM_UP + ROUNDS * EACH)
         transactions = [post(f"/transaction/{1 + at * apart}", {}, {}) for at in range(len(confirmations))]
         stage.fresh()

@@ -18,7 +18,7 @@ from flask_wtf.csrf import generate_csrf
 
 from app import accounts, create_app, drafts, preferences
 from app.pages import CANDIDATES
-from app.preferences import Asked
+from app.preferences import Answer, Asked, Origin
 from tests.bench import load, reference
 from tests.bench.servers import ROOT, migrated, plain, servers
 from tests.makers import Member, World, content
@@ -31,6 +31,17 @@ DEVICE = "the-device-token-of-a-browser"
 INSTITUTIONS = tuple(f"43{number:02d}" for number in range(1, 11))
 MAJORS = ("01", "02", "03", "04", "05", "06")
 BATCH = "1"
+CONFIRM = f"/preferences/{BATCH}/confirm"
+#: what somebody signed in reads, by name
+PAGES = {
+    "overview": "/preferences",
+    "edit": f"/preferences/{BATCH}/edit",
+    "check": f"/preferences/{BATCH}/check",
+    "receipt": f"/filings/{BATCH}/1",
+    "history": "/filings",
+    "catalogue": f"/preferences/{BATCH}/catalogue?q=%E6%B9%98%E6%B1%9F",
+    "account": "/account",
+}
 
 
 @contextmanager
@@ -77,7 +88,7 @@ class Stage:
         return self._served(REFERENCE, {"REFERENCE_DATABASE": url})
 
     def _served(self, application: str, environment: Mapping[str, str]) -> Path:
-        place = self.directory / f"{application.split(':')[0]}.sock"
+        place = self.directory / f"{application.split(':', maxsplit=1)[0]}.sock"
         log = self.directory / f"{place.name}.log"
         process = self.stack.enter_context(
             subprocess.Popen(
@@ -113,6 +124,19 @@ class Stage:
                 asked.append(preferences.ask(deed, visitor, BATCH, "list", version))
         return asked
 
+    def filed(self, crowd: list[Member]) -> None:
+        """Let everybody confirm a draft, and ask again, as for a change."""
+        asked = self.drafted(crowd)
+        for member, question in zip(crowd, asked, strict=True):
+            visitor = self.world.visitor(member.session_id, self.device_hash)
+            answer = Answer(question.key, question.digest, [member.person.code(question.asked[0])])
+            origin = Origin("10.1.2.3", "Chrome · Android", "bench", self.device_hash)
+            with self.world.database.transaction() as deed:
+                preferences.confirm(deed, visitor, BATCH, answer, origin, self.world.keys)
+            with self.world.database.transaction() as deed:
+                version = preferences.sheet(deed, visitor, BATCH).draft_version
+                preferences.ask(deed, visitor, BATCH, "list", version)
+
     def fresh(self) -> None:
         """Nobody's session or question gets old while others are measured."""
         self.world.do("UPDATE sessions SET seen_at = clock_timestamp()")
@@ -123,7 +147,11 @@ class Stage:
     @cached_property
     def app(self) -> Flask:
         """The application in this process: it makes the cookies that the one under gunicorn reads."""
-        app = create_app(self.world.settings, CANDIDATES)
+        return self.build(self.world.url)
+
+    def build(self, database_url: str) -> Flask:
+        """The application in this process, over this way to the database."""
+        app = create_app(self.world.settings.model_copy(update={"database_url": database_url}), CANDIDATES)
         self.stack.callback(app.extensions["zhiyuan"].database.dispose)
         return app
 
@@ -149,16 +177,15 @@ class Stage:
         """Everything the browser of somebody signed in sends."""
         return {CANDIDATES.session_cookie: member.session_id, **self.form_cookie, "__Host-device": DEVICE}
 
-    def confirmation(self, member: Member, asked: Asked) -> bytes:
-        """The request that puts a checked draft in force."""
-        fields = {
+    def confirmation(self, member: Member, asked: Asked) -> dict[str, str]:
+        """The form that puts a checked draft in force."""
+        return {
             "csrf_token": self.csrf_token,
             "mark": self.world.visitor(member.session_id, self.device_hash).form_mark,
             "key": asked.key.hex(),
             "digest": asked.digest.hex(),
             "code": member.person.code(asked.asked[0]),
         }
-        return load.post(f"/preferences/{BATCH}/confirm", self.cookies(member), fields)
 
 
 def _wait_for(place: Path, process: "subprocess.Popen[bytes]", log: Path) -> None:

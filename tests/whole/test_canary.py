@@ -23,7 +23,8 @@ def test_no_secret_is_written_anywhere_it_could_be_read(server_directory: Path) 
         batch_id = world.batch("1")
         person = world.candidate()
         world.activate(person)
-        with here.portal("candidates", free_port()) as portal:
+        with here.portals({"candidates": free_port()}) as (portal,):
+            portal.wait_until_ready()
             browser = Browser(noted, portal.url)  # type: ignore[arg-type]
             _sign_in(browser, person.candidate_no, "a wrong password 1")
             _sign_in(browser, person.candidate_no, PASSWORD)
@@ -69,8 +70,8 @@ def test_no_secret_is_written_anywhere_it_could_be_read(server_directory: Path) 
 
 def _sign_in(browser: Browser, candidate_no: str, password: str) -> None:
     page = browser.get(f"{browser.base}/sign-in")
-    form = page.form(action="/sign-in", has="password")
-    browser.submit(form, {"candidate_no": candidate_no, "password": password})
+    form = page.form(has="password")
+    browser.submit(form, {"number": candidate_no, "password": password})
 
 
 def _dump(world: World) -> str:

@@ -29,7 +29,8 @@ from sqlalchemy import text
 
 from app import batches, bindings, drafts, evidence, filings, preferences, tallies
 from app.errors import ChallengeStale, Closed, KeyReused, NoCard, Refusal, RulesBroken, TooSoon, WindowShut
-from app.preferences import Answer, Asked, Changed, Filed, Kind, Origin, WrongCode
+from app.evidence import Kind
+from app.preferences import Answer, Asked, Changed, Filed, Origin, WrongCode
 from app.sessions import Visitor
 from tests.makers import World, content
 

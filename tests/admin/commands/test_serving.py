@@ -112,5 +112,5 @@ def test_trouble_is_listed_and_sets_the_status(environment: dict[str, str]) -> N
 
 
 def test_send_asks_how(environment: dict[str, str]) -> None:
-    assert "say --once or --loop" in run("send", **environment).stderr
+    assert "say --once, --loop or --failed" in run("send", **environment).stderr
     assert "SENDER" in run("send", "--once", **{**environment, "SENDER": "pigeon"}).stderr

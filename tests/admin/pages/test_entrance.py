@@ -1,0 +1,184 @@
+"""Signing in and out at the offices' portal, as a browser sees it."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+
+from admin.browser import Browser
+from tests.admin.colleagues import PASSWORD, Offices, sign_in
+from tests.fixtures import SITE, over_wsgi
+from tests.makers import World
+
+NEW = "Dongting 8848 lake"
+
+
+def test_signing_in_leads_to_ones_own_office(stranger: Browser, offices: Offices, world: World) -> None:
+    who = offices.appoint(world.county)
+    page = sign_in(stranger, who, offices.digits(who))
+    assert (page.status, page.url) == (200, f"{SITE}/progress/{world.county}")
+    assert "周敏" in page.text
+    assert "芙蓉区" in page.text
+
+
+def test_signing_in_leads_on_to_where_one_wanted_to_go(stranger: Browser, offices: Offices, world: World) -> None:
+    who = offices.appoint()
+    stranger.get(f"/progress/{world.point}?batch=")
+    assert stranger.page.url.startswith(f"{SITE}/sign-in?next=")
+    values = {"login": who.login.upper(), "password": PASSWORD, "digits": f" {offices.digits(who)} "}
+    page = stranger.submit(stranger.page.form(action="/sign-in"), values)
+    assert page.url == f"{SITE}/progress/{world.point}?batch="
+
+
+def test_never_to_another_site(stranger: Browser, offices: Offices, world: World) -> None:
+    who = offices.appoint()
+    stranger.get("/sign-in?next=//evil.example/")
+    page = stranger.submit(
+        stranger.page.form(action="/sign-in"),
+        {"login": who.login, "password": PASSWORD, "digits": offices.digits(who), "next": "//evil.example/"},
+    )
+    assert page.url == f"{SITE}/progress/{world.province}"
+
+
+def test_the_cookie_is_ours_alone(stranger: Browser, offices: Offices, offices_app: Flask, world: World) -> None:
+    who = offices.appoint()
+    sign_in(stranger, who, offices.digits(who))
+    value = stranger.cookies["__Host-oid"]
+    assert len(value) >= 43
+    assert (
+        world.value("SELECT count(*) FROM officer_sessions WHERE id_hash = sha256(CAST(:v AS bytea))", v=value.encode())
+        == 1
+    )
+    answer = offices_app.test_client().post("/sign-in", base_url=SITE)
+    assert answer.status_code == 400
+    assert "__Host-sid" not in stranger.cookies
+
+
+@pytest.mark.parametrize("wrong", ["login", "password", "digits"])
+def test_a_refusal_says_not_which_part_was_wrong(stranger: Browser, offices: Offices, wrong: str) -> None:
+    who = offices.appoint()
+    page = sign_in(stranger, who, offices.digits(who), **{wrong: "000000"})
+    assert page.status == 422
+    assert "Login, password and digits do not fit together" in page.words
+    assert page.title.startswith("Error: ")
+    assert PASSWORD not in page.text
+    assert "__Host-oid" not in stranger.cookies
+
+
+def test_empty_fields_are_named(stranger: Browser, offices: Offices) -> None:
+    page = sign_in(stranger, offices.appoint(), "", login="", password="")
+    assert page.status == 400
+    for words in ("Enter your login.", "Enter your password.", "Enter the six digits"):
+        assert words in page.words
+
+
+def test_a_wait_is_said_with_its_length(stranger: Browser, offices: Offices) -> None:
+    who = offices.appoint()
+    for _ in range(6):
+        sign_in(stranger, who, "000000")
+    page = sign_in(stranger, who, offices.digits(who))
+    assert page.status == 429
+    assert 0 < int(page.header("Retry-After")) <= 30
+
+
+def test_signing_out_ends_it(officer_browser: Callable[..., Browser], world: World) -> None:
+    browser = officer_browser()
+    old = dict(browser.cookies)
+    browser.get("/progress")
+    page = browser.submit(browser.page.form(action="/sign-out"))
+    assert page.url == f"{SITE}/sign-in"
+    assert "__Host-oid" not in browser.cookies
+    browser.cookies = old
+    assert browser.get("/progress").url.startswith(f"{SITE}/sign-in")
+    assert world.value("SELECT act FROM audit ORDER BY id DESC LIMIT 1") == "officer.signed_out"
+
+
+def test_signing_out_clears_the_browser(officer_browser: Callable[..., Browser], offices_app: Flask) -> None:
+    browser = officer_browser()
+    form = browser.get("/help").form(action="/sign-out")
+    body = "&".join(f"{name}={value}" for name, value in form.fields).encode()
+    status, headers, _ = over_wsgi(offices_app)("POST", f"{SITE}/sign-out", browser._headers(body), body)
+    assert status == 303
+    assert dict(headers)["Clear-Site-Data"] == '"cache", "storage"'
+
+
+def test_a_form_of_another_session_is_refused(officer_browser: Callable[..., Browser]) -> None:
+    first, second = officer_browser(), officer_browser()
+    form = first.get("/help").form(action="/sign-out")
+    second.get("/help")
+    second.cookies["__Host-desk"] = first.cookies["__Host-desk"]
+    page = second.submit(form)
+    assert page.status == 409
+    assert second.get("/progress").status == 200
+
+
+def test_staying_signed_in(officer_browser: Callable[..., Browser], world: World) -> None:
+    browser = officer_browser()
+    token = browser.get("/help").form(action="/sign-out").fields
+    world.do("UPDATE officer_sessions SET seen_at = seen_at - interval '14 minutes'")
+    assert browser.send("POST", "/session/extend", token).status == 204
+    assert world.value("SELECT clock_timestamp() - seen_at FROM officer_sessions") < timedelta(seconds=10)
+
+
+def test_a_first_password_comes_before_everything(stranger: Browser, offices: Offices, world: World) -> None:
+    who = offices.appoint(password=None)
+    stranger.cookies["__Host-oid"] = offices.open_session(who)
+    world.do("UPDATE officers SET password = (SELECT password FROM officers WHERE id = :id)", id=offices.appoint().id)
+    for address in ("/", "/progress", f"/progress/{world.province}", "/counter", "/help", "/prove", "/nowhere"):
+        assert stranger.get(address).url == f"{SITE}/password"
+    assert "Choose a new password first" in stranger.page.words
+    weak = {"old": PASSWORD, "new": "short", "again": "short"}
+    page = stranger.submit(stranger.page.form(has="old"), weak)
+    assert (page.status, "Use at least 10 characters." in page.words) == (400, True)
+    page = stranger.submit(page.form(has="old"), {"old": "not this one", "new": NEW, "again": NEW})
+    assert (page.status, "This is not your password until now." in page.words) == (422, True)
+    page = stranger.submit(page.form(has="old"), {"old": PASSWORD, "new": NEW, "again": NEW + "!"})
+    assert (page.status, "This differs from the new password above." in page.words) == (400, True)
+    page = stranger.submit(page.form(has="old"), {"old": PASSWORD, "new": PASSWORD, "again": PASSWORD})
+    assert (page.status, "Choose another" in page.words) == (400, True)
+    page = stranger.submit(page.form(has="old"), {"old": PASSWORD, "new": NEW, "again": NEW})
+    assert (page.status, page.url) == (200, f"{SITE}/progress/{world.province}")
+    assert "Your new password is in force." in page.words
+
+
+def test_a_proof_renews_the_cookie_and_leads_back(officer_browser: Callable[..., Browser], offices: Offices) -> None:
+    who = offices.appoint()
+    browser = officer_browser()
+    browser.cookies["__Host-oid"] = before = offices.open_session(who)
+    browser.get("/prove?next=/counter")
+    page = browser.submit(browser.page.form(has="digits"), {"password": PASSWORD, "digits": "000000"})
+    assert page.status == 422
+    values = {"password": PASSWORD, "digits": offices.digits(who)}
+    page = browser.submit(page.form(has="digits"), values)
+    assert (page.status, page.url) == (200, f"{SITE}/counter")
+    assert browser.cookies["__Host-oid"] != before
+
+
+def test_an_appointment_that_ends_is_refused_at_the_next_request(
+    officer_browser: Callable[..., Browser], world: World
+) -> None:
+    browser = officer_browser()
+    assert browser.get("/progress").status == 200
+    world.do("UPDATE officers SET appointed_until = clock_timestamp()")
+    assert browser.get("/progress").status == 403
+    assert "周敏" not in browser.page.text
+    assert world.value("SELECT act FROM audit ORDER BY id DESC LIMIT 1") == "officer.appointment_over"
+    assert browser.get("/progress").url.startswith(f"{SITE}/sign-in")
+    assert world.value("SELECT count(*) FROM officer_sessions") == 0
+
+
+def test_the_two_portals_do_not_know_each_others_sessions(
+    world: World, browser: Browser, stranger: Browser, offices: Offices
+) -> None:
+    candidate, officer = world.activate(world.candidate()), offices.open_session(offices.appoint())
+    for name in ("__Host-oid", "__Host-sid"):
+        stranger.cookies[name] = candidate
+        browser.cookies[name] = officer
+    assert stranger.get("/progress").url.startswith(f"{SITE}/sign-in")
+    # the candidates' portal has no page of the offices at all
+    assert "/progress" not in {str(rule) for rule in browser_rules(browser)}
+
+
+def browser_rules(browser: Browser) -> list[str]:
+    return [href for _, href in browser.get("/help").links]
