@@ -95,7 +95,7 @@ def typeset(document: str, paper: Paper, form: Form = "pdf") -> bytes:
         format=form,
         ppi=200.0 if form == "png" else None,
         sys_inputs={"data": json.dumps(values, ensure_ascii=False), "font": FAMILY},
-        timestamp=paper.stamp.astimezone(UTC),
+        timestamp=paper.stamp.astimezone(UTC).replace(microsecond=0),
     )
     return cast("bytes", made[0] if isinstance(made, list) else made)
 

@@ -103,8 +103,8 @@ class Walker:
     #: page by its title, and what was pictured
     titles: dict[str, str] = field(default_factory=dict)
     pictures: int = 0
-    #: pages axe has seen, by name and width
-    judged: set[tuple[str, int]] = field(default_factory=set)
+    #: pages axe has judged, by portal, name and width: it cares neither for language nor for a second look
+    judged: set[tuple[str, str, int]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.context.add_init_script(_TELL)
@@ -165,7 +165,10 @@ class Walker:
     # --- looking ----------------------------------------------------------------------------------
 
     def look(self, name: str, *widths: int) -> None:
-        """Look at the page, which `name` tells apart from all others: "edit"; "edit:moved" is the same page again."""
+        """Look at the page, at other `widths` if they are given.
+
+        `name` tells it apart from all others; "edit:moved" is the page "edit" in another state.
+        """
         for width in widths or (self.width,):
             if widths:
                 self.page.set_viewport_size({"width": width, "height": 800})
@@ -173,8 +176,9 @@ class Walker:
             seen = self.page.evaluate(_SEE)
             found = faults_of(seen, self.language)
             found += self._title(name.partition(":")[0], seen["title"])
-            if self.script and (name, width) not in self.judged:
-                self.judged.add((name, width))
+            case = (self.base, name, width)
+            if self.script and case not in self.judged:  # axe is a script itself
+                self.judged.add(case)
                 found += grave(self.page)
             self.problems += [f"{name} at {width} ({self.path}): {each}" for each in found]
         if widths:

@@ -1,0 +1,152 @@
+"""The offices' pages in a real browser: axe, a phone's width, no script error, and paper."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from flask import Flask
+from playwright.sync_api import Browser, Page, expect
+
+from tests.admin.colleagues import Colleague, Offices
+from tests.makers import Person, World
+from tests.web.shots import browser
+from tests.web.style_guide import served
+
+AXE_OPTIONS = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+OVERFLOW = """() => [...document.querySelectorAll('body *')]
+  .filter(e => e.getBoundingClientRect().right > document.documentElement.clientWidth + 1
+    && getComputedStyle(e).clip === 'auto' && !e.closest('.skip-link, .table-scroll'))
+  .map(e => [e.tagName, e.className, e.getBoundingClientRect().right])"""
+SMALL_TARGETS = """() => [...document.querySelectorAll('main button, main .btn, main select, main input:not([type=hidden])')]
+  .filter(e => e.getClientRects().length)
+  .map(e => e.matches('.form-check-input') ? e.closest('.choice') : e)
+  .filter(e => e.getBoundingClientRect().height < 43.5).map(e => [e.tagName, e.className, e.textContent])"""
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with browser() as found:
+        yield found
+
+
+@pytest.fixture
+def address(offices_app: Flask) -> Iterator[str]:
+    with served(offices_app) as found:
+        yield found
+
+
+@pytest.fixture
+def person(world: World) -> Person:
+    """The one candidate of a school, with an account."""
+    world.batch("1")
+    world.batch("2", name="本科二批")
+    found = world.candidate()
+    world.activate(found)
+    return found
+
+
+@pytest.fixture
+def who(offices: Offices, person: Person) -> Colleague:
+    return offices.appoint(person.point_id)
+
+
+@pytest.fixture
+def open_page(chromium: Browser, address: str, offices: Offices, who: Colleague) -> Iterator[Callable[..., Page]]:
+    """A function that opens a window of a width in which the officer has signed in, or nobody."""
+    made: list[Page] = []
+    problems: list[str] = []
+
+    def note(text: str) -> None:
+        if "status of 4" not in text:  # a refused form is no script error
+            problems.append(text)
+
+    def open_at(width: int, *, signed_in: bool = True) -> Page:
+        context = chromium.new_context(base_url=address, viewport={"width": width, "height": 800})
+        if signed_in:
+            url = address.replace("http:", "https:")
+            session_id = offices.open_session(who)
+            context.add_cookies([{"name": "__Host-oid", "value": session_id, "url": url, "secure": True}])
+        made.append(context.new_page())
+        made[-1].on("pageerror", lambda error: note(str(error)))
+        made[-1].on("console", lambda message: note(message.text) if message.type == "error" else None)
+        return made[-1]
+
+    yield open_at
+    for page in made:
+        page.context.close()
+    assert problems == []
+
+
+def inspect(page: Page) -> None:
+    found = Axe().run(page, options=AXE_OPTIONS)
+    assert found.violations_count == 0, f"{page.url}: {found.generate_report()}"
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"], page.url
+    assert page.evaluate(OVERFLOW) == [], page.url
+    assert page.evaluate(SMALL_TARGETS) == [], page.url
+
+
+def go_on(page: Page) -> None:
+    page.locator("main .btn-primary").click()
+
+
+@pytest.mark.parametrize("width", [1280, 320])
+def test_every_page_reads_well(open_page: Callable[..., Page], width: int, person: Person) -> None:
+    page = open_page(width, signed_in=False)
+    page.goto("/")
+    inspect(page)
+    go_on(page)
+    expect(page.locator(".error-summary")).to_be_focused()
+    inspect(page)
+
+    page = open_page(width)
+    for place in ("/progress", f"/progress/{person.point_id}?class=301&state=filed", "/password", "/prove"):
+        page.goto(place)
+        inspect(page)
+    for place in ("/help", "/privacy", "/counter"):
+        page.goto(place)
+        inspect(page)
+    page.locator("#number").fill(person.candidate_no)
+    go_on(page)
+    inspect(page)
+    go_on(page)
+    inspect(page)
+    go_on(page)
+    expect(page.locator(".field-error")).to_have_count(3)
+    inspect(page)
+    page.locator("#id_tail").fill(person.id_no[-6:])
+    page.locator("#reason").fill("忘记密码")
+    page.locator("#seen").check()
+    go_on(page)
+    expect(page.locator(".document-head")).to_be_visible()
+    inspect(page)
+
+
+def test_the_slip_fits_one_sheet(open_page: Callable[..., Page], person: Person) -> None:
+    page = open_page(1280)
+    page.goto(f"/counter/{person.id}/reset")
+    page.locator("#id_tail").fill(person.id_no[-6:])
+    page.locator("#reason").fill("忘记密码")
+    page.locator("#seen").check()
+    go_on(page)
+    page.emulate_media(media="print")
+    expect(page.locator(".sign-off")).to_be_visible()
+    expect(page.locator(".panel")).to_be_visible()
+    for hidden in (".notice-warning", ".service-header", ".page-nav", ".back-link"):
+        expect(page.locator(hidden).first).to_be_hidden()
+    assert page.pdf(prefer_css_page_size=True).count(b"/Type /Page\n") == 1
+
+
+def test_a_table_sorts_and_downloads_without_script(
+    chromium: Browser, address: str, offices: Offices, who: Colleague
+) -> None:
+    context = chromium.new_context(base_url=address, java_script_enabled=False)
+    url = address.replace("http:", "https:")
+    context.add_cookies([{"name": "__Host-oid", "value": offices.open_session(who), "url": url, "secure": True}])
+    page = context.new_page()
+    page.goto("/progress")
+    page.locator("thead a").nth(2).click()
+    expect(page.locator("[aria-sort=descending]")).to_have_count(1)
+    with page.expect_download() as caught:
+        page.locator("button[name=table][value=counts]").click()
+    assert caught.value.suggested_filename.endswith(".xlsx")
+    context.close()
