@@ -1,0 +1,1 @@
+"""The offices' side: it stands on `app`, and nothing of `app` knows it."""

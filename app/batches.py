@@ -40,7 +40,7 @@ class Batch(Base):
     subject_classes: Mapped[list[str]] = mapped_column(ARRAY(Text))
     #: `app.columns.BatchSpec` as JSON
     spec: Mapped[Document]
-    #: raised whenever `spec` or `catalogue_version` changes; names a cached reading of them
+    #: raised whenever `spec` or `catalogue_version` changes
     revision: Mapped[int] = mapped_column(Integer, server_default="1")
     #: the catalogue's version this batch is pinned to
     catalogue_version: Mapped[int] = mapped_column(Integer, server_default="0")
@@ -103,40 +103,25 @@ class Opened:
 
 
 FIELDS = """
-    b.id AS batch_id, b.code AS batch_code, b.name AS batch_name, b.parent_id, b.spec, b.revision,
+    b.id AS batch_id, b.code AS batch_code, b.name AS batch_name, b.parent_id, b.spec::text AS spec, b.revision,
     b.catalogue_version, b.opens_at, b.closes_at, b.suspended_at, b.subject_classes,
     clock_timestamp() AS now
 """
 
 
 @lru_cache(maxsize=256)
-def _spec(batch_id: int, revision: int, dumped: "Frozen") -> BatchSpec:
-    return BatchSpec.model_validate(dumped.value)
-
-
-class Frozen:
-    """Lets an unhashable value ride along as a cache's argument; two are equal whatever they hold."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: object) -> None:
-        self.value = value
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Frozen)
-
-    def __hash__(self) -> int:
-        return 0
+def _spec(dumped: str) -> BatchSpec:
+    return BatchSpec.model_validate_json(dumped)
 
 
 def from_row(row: Mapping[str, Any]) -> Opened:
-    """Build an `Opened` from a row holding `FIELDS`. A spec is parsed once a revision and process."""
+    """Build an `Opened` from a row holding `FIELDS`. A spec is parsed once a process."""
     return Opened(
         id=row["batch_id"],
         code=row["batch_code"],
         name=row["batch_name"],
         parent_id=row["parent_id"],
-        spec=_spec(row["batch_id"], row["revision"], Frozen(row["spec"])),
+        spec=_spec(row["spec"]),
         revision=row["revision"],
         catalogue_version=row["catalogue_version"],
         window=Window(row["opens_at"], row["closes_at"], row["suspended_at"]),

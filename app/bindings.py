@@ -194,9 +194,7 @@ class Wrong:
     two_needed: bool
 
 
-def judge(
-    bound: Bound, answers: Sequence[str], keys: Mapping[int, bytes], *, two_needed: bool
-) -> Right | Wrong:
+def judge(bound: Bound, answers: Sequence[str], keys: Mapping[int, bytes], *, two_needed: bool) -> Right | Wrong:
     """Compare the answers, already normalised, with what is asked.
 
     One answer where two are needed is a wrong try without being compared, so that the first code cannot be

@@ -7,13 +7,14 @@ So a process may keep what it has read for as long as it lives, and the rules as
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from itertools import groupby
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Integer, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.pool import Pool
 
 from app.batches import Opened
 from app.db import Base, Moment, Small, Words
@@ -139,36 +140,22 @@ _SLICE = text("""
 """)
 
 
-class _Question:
-    """A cache key that carries the connection to ask with, without being part of the key."""
-
-    __slots__ = ("connection", "key")
-
-    def __init__(self, connection: Connection | Session, *key: object) -> None:
-        self.connection = connection
-        self.key = key
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Question) and self.key == other.key
-
-    def __hash__(self) -> int:
-        return hash(self.key)
+#: what has been read, for each database this process talks to
+_READ: Final[WeakKeyDictionary[Pool, dict[tuple[int, str, str], Slice]]] = WeakKeyDictionary()
 
 
 def of(connection: Connection | Session, batch: Opened, subject_class: str) -> Slice:
     """The batch's catalogue for a subject class, at the version it is pinned to. Read once a process."""
-    question = _Question(connection, batch.catalogue_version, batch.code, subject_class)
-    found = _slice(question)
-    question.connection = None  # type: ignore[assignment]  # the cache keeps the key, not the connection
-    return found
+    engine = connection.get_bind().engine if isinstance(connection, Session) else connection.engine
+    known = _READ.setdefault(engine.pool, {})
+    key = (batch.catalogue_version, batch.code, subject_class)
+    if key not in known:
+        known[key] = _slice(connection, *key)
+    return known[key]
 
 
-@lru_cache(maxsize=512)
-def _slice(question: _Question) -> Slice:
-    version, batch, subject_class = question.key
-    found = question.connection.execute(
-        _SLICE, {"version": version, "batch": batch, "subject_class": subject_class}
-    ).mappings()
+def _slice(connection: Connection | Session, version: int, batch: str, subject_class: str) -> Slice:
+    found = connection.execute(_SLICE, {"version": version, "batch": batch, "subject_class": subject_class}).mappings()
     entries = tuple(_entries([dict(row) for row in found]))
     return Slice(entries, {(entry.column, entry.offer.institution, entry.offer.group): entry for entry in entries})
 

@@ -338,7 +338,8 @@ def _current(visitor: Visitor, found: Sheet, answer: Answer) -> Asked:
     version = found.batch.catalogue_version
     if asked.digest != list_digest(visitor, found.batch.code, asked.kind, asked.content, version):
         raise ChallengeStale  # the catalogue was corrected after the page was made (F-07)
-    if found.two_codes_due and len(answer.codes) < 2:
+    used_up = bound.wrong_tries >= bindings.SINGLE_TRIES
+    if found.two_codes_due and len(answer.codes) < 2 and not used_up:
         raise ChallengeStale  # the page was made while one code was enough: not an attempt
     return asked
 
@@ -358,13 +359,15 @@ def _judged(session: Session, case: _Case, answer: Answer, keys: KeyRing) -> Fil
         raise NoCard
     two_needed = found.two_codes_due
     session_name = visitor.session_hash.hex()[:16]
-    if two_needed:
+    # a lone answer where wrong ones have made it two is a wrong try too, counted and never compared: no wait for it
+    paced = two_needed and len(answer.codes) > 1
+    if paced:
         bindings.require_pace(bound, session_name, found.now, device_known=visitor.device_known)
     judged = bindings.judge(bound, answer.codes, keys.card_key, two_needed=two_needed)
     if isinstance(judged, Right):
         return _append(session, case, judged, keys)
     writes = [
-        bindings.book_wrong(visitor.candidate_id, session_name, paced=two_needed),
+        bindings.book_wrong(visitor.candidate_id, session_name, paced=paced),
         _entry(case, "code.wrong", batch=found.batch.code, tries=judged.tries),
     ]
     if judged.tries == bindings.SINGLE_TRIES:

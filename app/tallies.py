@@ -127,5 +127,5 @@ def recount(session: Session) -> int:
         )
     ).scalar_one()
     session.execute(text("DELETE FROM tallies"))
-    session.execute(text(f"INSERT INTO tallies (point_id, batch_id, {columns}) {_CURRENT}"))  # noqa: S608 -- constants
+    session.execute(text(f"INSERT INTO tallies (point_id, batch_id, {columns}) {_CURRENT}"))
     return int(wrong)

@@ -17,9 +17,7 @@ from cards.errors import CardExhausted, KeyUnusable
 _WORD: Final = 2**32
 
 
-def draw_index(
-    count: int, used: Collection[int], exclude: Collection[int] = (), source: Randomness = secrets
-) -> int:
+def draw_index(count: int, used: Collection[int], exclude: Collection[int] = (), source: Randomness = secrets) -> int:
     """Draw the number of a code to ask for: uniform among 1 to `count` without those `used` or in `exclude`.
 
     `exclude` is for the second code of a pair. Raises `CardExhausted` if none is left.

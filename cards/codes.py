@@ -90,9 +90,7 @@ class SealedCard:
         if len(self.salt) != SALT_SIZE:
             raise ValueError(f"a card's salt has {SALT_SIZE} bytes, not {len(self.salt)}")
         if not self.verifiers or len(self.verifiers) % VERIFIER_SIZE:
-            raise ValueError(
-                f"a card's verifiers have {VERIFIER_SIZE} bytes each; {len(self.verifiers)} do not divide"
-            )
+            raise ValueError(f"a card's verifiers have {VERIFIER_SIZE} bytes each; {len(self.verifiers)} do not divide")
 
     @property
     def count(self) -> int:
@@ -199,9 +197,7 @@ def proves(card: SealedCard, index: int, opening: bytes, keys: Mapping[int, byte
     Raises `KeyUnusable` unless `keys` holds every version of the card's chain; `NoSuchIndex`.
     """
     first, *later = (usable_key(keys, version) for version in card.key_chain)
-    verifier = seal(
-        opening, key=first, algorithm=card.algorithm, lot=card.lot, serial=card.serial, index=index
-    )
+    verifier = seal(opening, key=first, algorithm=card.algorithm, lot=card.lot, serial=card.serial, index=index)
     for key in later:
         verifier = _wrapped(verifier, key, card.algorithm)
     return matches(card.verifiers, index, verifier)
@@ -220,9 +216,7 @@ def judge(card: SealedCard, index: int, code: str, keys: Mapping[int, bytes]) ->
     return found if proves(card, index, found, keys) else None
 
 
-def decoy(
-    serial: str, *, count: int, key_version: int, algorithm: Algorithm = Algorithm.SHA256
-) -> SealedCard:
+def decoy(serial: str, *, count: int, key_version: int, algorithm: Algorithm = Algorithm.SHA256) -> SealedCard:
     """Return a card that no code opens, to judge in the place of one that does not exist."""
     return SealedCard(serial, "", key_version, algorithm, bytes(SALT_SIZE), bytes(VERIFIER_SIZE * count))
 

@@ -79,9 +79,7 @@ def _stream(request: LotRequest, key: bytes, workers: int, source: Randomness) -
         pool.shutdown(cancel_futures=True)
 
 
-def _begin(
-    pool: ThreadPoolExecutor, request: LotRequest, key: bytes, number: int, source: Randomness
-) -> Future[Made]:
+def _begin(pool: ThreadPoolExecutor, request: LotRequest, key: bytes, number: int, source: Randomness) -> Future[Made]:
     drawn = codes.draw(request.codes_per_card, source)
     return pool.submit(_make, request, key, number, drawn, source.token_bytes(SALT_SIZE))
 

@@ -59,9 +59,7 @@ class KeyRing:
         for version, path in _versions(directory, "receipt_key"):
             key = load_pem_private_key(path.read_bytes(), password=None)
             if not isinstance(key, Ed25519PrivateKey):
-                raise KeysError(
-                    f"{path.name} is no Ed25519 private key; make one with `python -m admin keys`"
-                )
+                raise KeysError(f"{path.name} is no Ed25519 private key; make one with `python -m admin keys`")
             receipt[version] = key
         return cls(
             secret_key=single["secret_key"],
@@ -116,9 +114,7 @@ def _read(path: Path) -> bytes:
     try:
         content = path.read_text(encoding="ascii").strip()
     except OSError as error:
-        raise KeysError(
-            f"{path.name} cannot be read; make the missing keys with `python -m admin keys`"
-        ) from error
+        raise KeysError(f"{path.name} cannot be read; make the missing keys with `python -m admin keys`") from error
     if not _HEX.fullmatch(content):
         raise KeysError(f"{path.name} must hold 64 hexadecimal digits")
     return bytes.fromhex(content)

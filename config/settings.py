@@ -74,16 +74,13 @@ class Settings(BaseModel):
         if "trusted_hosts" in values:
             values["trusted_hosts"] = tuple(str(values["trusted_hosts"]).split())
         values["site"] = {
-            name: found[f"SITE_{name.upper()}"]
-            for name in Site.model_fields
-            if f"SITE_{name.upper()}" in found
+            name: found[f"SITE_{name.upper()}"] for name in Site.model_fields if f"SITE_{name.upper()}" in found
         }
         try:
             return cls.model_validate(values)
         except ValidationError as error:
             wrong = "; ".join(
-                f"{'_'.join(str(part) for part in one['loc']).upper()}: {one['msg']}"
-                for one in error.errors()
+                f"{'_'.join(str(part) for part in one['loc']).upper()}: {one['msg']}" for one in error.errors()
             )
             raise SettingsError(f"check these environment variables: {wrong}") from error
 

@@ -7,22 +7,40 @@ from alembic import context
 from sqlalchemy import Connection, create_engine, pool, text
 
 import admin.officers
-import app.accounts
-import app.audit
-import app.batches
-import app.bindings
-import app.candidates
-import app.catalogue
-import app.drafts
-import app.filings
-import app.notices
-import app.offices
-import app.sessions
-import app.tallies
+from app import (
+    accounts,
+    audit,
+    batches,
+    bindings,
+    candidates,
+    catalogue,
+    drafts,
+    filings,
+    notices,
+    offices,
+    sessions,
+    tallies,
+)
 from app.db import Base
 
 #: any number; two migrators ask for the same one, and the second waits
 _ADVISORY_LOCK: Final = 7_302_019
+#: importing a module of tables makes them part of `Base.metadata`
+TABLES: Final = (
+    admin.officers,
+    accounts,
+    audit,
+    batches,
+    bindings,
+    candidates,
+    catalogue,
+    drafts,
+    filings,
+    notices,
+    offices,
+    sessions,
+    tallies,
+)
 
 
 def _run(connection: Connection) -> None:

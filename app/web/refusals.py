@@ -150,7 +150,7 @@ def _rendered(words: Words, seconds: int | None, place: str) -> str:
             place=place,
             request_id=request_id(),
         )
-    except Exception:
+    except Exception:  # noqa: BLE001 -- the last resort: whatever is wrong, the person gets words
         _log.exception("the page of a refusal cannot be shown", extra={"request_id": request_id()})
         return f"<!doctype html><title>{_(words.title)}</title><h1>{_(words.title)}</h1><p>{_(words.text)}</p>"
 

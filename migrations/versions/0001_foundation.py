@@ -62,9 +62,7 @@ ROLES = ("zhiyuan_candidates", "zhiyuan_offices")
 
 def _roles() -> None:
     for role in ROLES:
-        op.execute(
-            f"DO $$ BEGIN CREATE ROLE {role} NOLOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
-        )
+        op.execute(f"DO $$ BEGIN CREATE ROLE {role} NOLOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
         op.execute(f"GRANT {role} TO CURRENT_USER")
         op.execute(f"GRANT USAGE ON SCHEMA public TO {role}")
     for table, granted in RIGHTS.items():
@@ -115,9 +113,7 @@ def upgrade() -> None:
         sa.Column("ip", sa.Text(), nullable=True),
         sa.Column("request_id", sa.Text(), nullable=True),
         sa.Column("detail", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-        sa.CheckConstraint(
-            "actor IN ('candidate', 'officer', 'command', 'visitor')", name=op.f("ck_audit_actor")
-        ),
+        sa.CheckConstraint("actor IN ('candidate', 'officer', 'command', 'visitor')", name=op.f("ck_audit_actor")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit")),
     )
     op.create_index("ix_audit_at", "audit", ["at"], unique=False)
@@ -138,9 +134,7 @@ def upgrade() -> None:
         sa.Column("closes_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
         sa.Column("suspended_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.CheckConstraint("opens_at < closes_at", name=op.f("ck_batches_window")),
-        sa.CheckConstraint(
-            "suspended_at IS NULL OR suspended_at >= opens_at", name=op.f("ck_batches_suspended")
-        ),
+        sa.CheckConstraint("suspended_at IS NULL OR suspended_at >= opens_at", name=op.f("ck_batches_suspended")),
         sa.ForeignKeyConstraint(["parent_id"], ["batches.id"], name=op.f("fk_batches_parent_id_batches")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_batches")),
         sa.UniqueConstraint("code", name=op.f("uq_batches_code")),
@@ -177,18 +171,14 @@ def upgrade() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("path", sa.Text(), nullable=False),
         sa.CheckConstraint("(parent_id IS NULL) = (level = 'province')", name=op.f("ck_offices_root")),
-        sa.CheckConstraint(
-            "level IN ('province', 'prefecture', 'county', 'point')", name=op.f("ck_offices_level")
-        ),
+        sa.CheckConstraint("level IN ('province', 'prefecture', 'county', 'point')", name=op.f("ck_offices_level")),
         sa.ForeignKeyConstraint(["parent_id"], ["offices.id"], name=op.f("fk_offices_parent_id_offices")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_offices")),
         sa.UniqueConstraint("code", name=op.f("uq_offices_code")),
         sa.UniqueConstraint("path", name=op.f("uq_offices_path")),
     )
     op.create_index(op.f("ix_offices_parent_id"), "offices", ["parent_id"], unique=False)
-    op.create_index(
-        "ix_offices_path", "offices", ["path"], unique=False, postgresql_ops={"path": "text_pattern_ops"}
-    )
+    op.create_index("ix_offices_path", "offices", ["path"], unique=False, postgresql_ops={"path": "text_pattern_ops"})
     op.create_table(
         "plans",
         sa.Column("version", sa.Integer(), nullable=False),
@@ -298,7 +288,8 @@ def upgrade() -> None:
         sa.Column("filed", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("waived", sa.BigInteger(), server_default="0", nullable=False),
         sa.CheckConstraint(
-            "never_signed_in >= 0 AND not_bound >= 0 AND nothing_filed >= 0 AND draft_only >= 0 AND filed >= 0 AND waived >= 0",
+            "never_signed_in >= 0 AND not_bound >= 0 AND nothing_filed >= 0"
+            " AND draft_only >= 0 AND filed >= 0 AND waived >= 0",
             name=op.f("ck_tallies_counts"),
         ),
         sa.ForeignKeyConstraint(["batch_id"], ["batches.id"], name=op.f("fk_tallies_batch_id_batches")),
@@ -315,9 +306,7 @@ def upgrade() -> None:
         sa.Column("two_codes_until", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.Column("two_codes_reason", sa.Text(), nullable=True),
         sa.Column("last_signed_in_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["candidate_id"], ["candidates.id"], name=op.f("fk_accounts_candidate_id_candidates")
-        ),
+        sa.ForeignKeyConstraint(["candidate_id"], ["candidates.id"], name=op.f("fk_accounts_candidate_id_candidates")),
         sa.PrimaryKeyConstraint("candidate_id", name=op.f("pk_accounts")),
     )
     op.create_table(
@@ -333,15 +322,9 @@ def upgrade() -> None:
         sa.Column("handed_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.Column("bound_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.Column("ended_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
-        sa.CheckConstraint(
-            "(state IN ('handed', 'bound')) <= (holder_id IS NOT NULL)", name=op.f("ck_cards_holder")
-        ),
-        sa.CheckConstraint(
-            "state IN ('stock', 'handed', 'bound', 'replaced', 'void')", name=op.f("ck_cards_state")
-        ),
-        sa.CheckConstraint(
-            "length(salt) = 16 AND mod(length(verifiers), 16) = 0", name=op.f("ck_cards_sealed")
-        ),
+        sa.CheckConstraint("(state IN ('handed', 'bound')) <= (holder_id IS NOT NULL)", name=op.f("ck_cards_holder")),
+        sa.CheckConstraint("state IN ('stock', 'handed', 'bound', 'replaced', 'void')", name=op.f("ck_cards_state")),
+        sa.CheckConstraint("length(salt) = 16 AND mod(length(verifiers), 16) = 0", name=op.f("ck_cards_sealed")),
         sa.ForeignKeyConstraint(["holder_id"], ["candidates.id"], name=op.f("fk_cards_holder_id_candidates")),
         sa.ForeignKeyConstraint(["lot"], ["lots.code"], name=op.f("fk_cards_lot_lots")),
         sa.PrimaryKeyConstraint("serial", name=op.f("pk_cards")),
@@ -362,9 +345,7 @@ def upgrade() -> None:
         sa.Column("content", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("updated_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["batch_id"], ["batches.id"], name=op.f("fk_drafts_batch_id_batches")),
-        sa.ForeignKeyConstraint(
-            ["candidate_id"], ["candidates.id"], name=op.f("fk_drafts_candidate_id_candidates")
-        ),
+        sa.ForeignKeyConstraint(["candidate_id"], ["candidates.id"], name=op.f("fk_drafts_candidate_id_candidates")),
         sa.PrimaryKeyConstraint("candidate_id", "batch_id", name=op.f("pk_drafts")),
     )
     op.create_table(
@@ -380,12 +361,11 @@ def upgrade() -> None:
         sa.Column("sent_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.Column("trouble", sa.Text(), nullable=True),
         sa.CheckConstraint(
-            "kind IN ('activated', 'new_device', 'filed', 'waived', 'wrong_codes', 'password_changed', 'password_reset', 'reset_approved', 'card_handed', 'card_bound', 'card_lost', 'phone_changed')",
+            "kind IN ('activated', 'new_device', 'filed', 'waived', 'wrong_codes', 'password_changed',"
+            " 'password_reset', 'reset_approved', 'card_handed', 'card_bound', 'card_lost', 'phone_changed')",
             name=op.f("ck_notices_kind"),
         ),
-        sa.ForeignKeyConstraint(
-            ["candidate_id"], ["candidates.id"], name=op.f("fk_notices_candidate_id_candidates")
-        ),
+        sa.ForeignKeyConstraint(["candidate_id"], ["candidates.id"], name=op.f("fk_notices_candidate_id_candidates")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_notices")),
         sa.UniqueConstraint("dedupe", name=op.f("uq_notices_dedupe")),
     )
@@ -401,9 +381,7 @@ def upgrade() -> None:
         sa.Column("started_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
         sa.Column("seen_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
         sa.Column("expires_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["officer_id"], ["officers.id"], name=op.f("fk_officer_sessions_officer_id_officers")
-        ),
+        sa.ForeignKeyConstraint(["officer_id"], ["officers.id"], name=op.f("fk_officer_sessions_officer_id_officers")),
         sa.PrimaryKeyConstraint("officer_id", name=op.f("pk_officer_sessions")),
         sa.UniqueConstraint("id_hash", name=op.f("uq_officer_sessions_id_hash")),
     )
@@ -430,9 +408,7 @@ def upgrade() -> None:
         sa.Column("candidate_id", sa.BigInteger(), nullable=False),
         sa.Column("purpose", sa.Text(), nullable=False),
         sa.Column("used_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["candidate_id"], ["candidates.id"], name=op.f("fk_card_uses_candidate_id_candidates")
-        ),
+        sa.ForeignKeyConstraint(["candidate_id"], ["candidates.id"], name=op.f("fk_card_uses_candidate_id_candidates")),
         sa.ForeignKeyConstraint(["serial"], ["cards.serial"], name=op.f("fk_card_uses_serial_cards")),
         sa.PrimaryKeyConstraint("serial", "code_index", name=op.f("pk_card_uses")),
     )
@@ -527,14 +503,10 @@ def upgrade() -> None:
         sa.Column("ip", sa.Text(), nullable=True),
         sa.CheckConstraint("(number = 1) = (previous IS NULL)", name=op.f("ck_filings_previous")),
         sa.CheckConstraint("kind IN ('list', 'waiver')", name=op.f("ck_filings_kind")),
-        sa.CheckConstraint(
-            "(second_index IS NULL) = (second_opening IS NULL)", name=op.f("ck_filings_second")
-        ),
+        sa.CheckConstraint("(second_index IS NULL) = (second_opening IS NULL)", name=op.f("ck_filings_second")),
         sa.CheckConstraint("number >= 1", name=op.f("ck_filings_number")),
         sa.ForeignKeyConstraint(["batch_id"], ["batches.id"], name=op.f("fk_filings_batch_id_batches")),
-        sa.ForeignKeyConstraint(
-            ["candidate_id"], ["candidates.id"], name=op.f("fk_filings_candidate_id_candidates")
-        ),
+        sa.ForeignKeyConstraint(["candidate_id"], ["candidates.id"], name=op.f("fk_filings_candidate_id_candidates")),
         sa.ForeignKeyConstraint(
             ["serial", "code_index"],
             ["card_uses.serial", "card_uses.code_index"],
@@ -568,9 +540,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_index("ix_filings_filed_at", table_name="filings")
     op.drop_table("filings")
-    op.drop_index(
-        "ix_sessions_candidate_id", table_name="sessions", postgresql_where=sa.text("ended_at IS NULL")
-    )
+    op.drop_index("ix_sessions_candidate_id", table_name="sessions", postgresql_where=sa.text("ended_at IS NULL"))
     op.drop_table("sessions")
     op.drop_table("reset_tickets")
     op.drop_table("devices")

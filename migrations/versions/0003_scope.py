@@ -11,7 +11,8 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-_SCOPE = "nullif(current_setting('zhiyuan.scope', true), '')"
+# a question of its own, so that it is answered once and not for every row
+_SCOPE = "(SELECT nullif(current_setting('zhiyuan.scope', true), ''))"
 #: paths are made of digits and slashes, all of which sort before "~"
 _POINTS = f"""
     SELECT o.id FROM offices o WHERE o.path ~>=~ {_SCOPE} AND o.path ~<~ ({_SCOPE} || '~')

@@ -273,9 +273,11 @@ def test_roles_stay_apart(offices: Offices) -> None:
     }
     for role in ROLES:
         visitor = offices.visitor(offices.appoint(role=role))
-        assert visitor.may("approve_reset") == (role in {"operator", "approver"})
-    with pytest.raises(NotAllowed):
-        visitor.require("approve_reset")
+        if role in {"operator", "approver"}:
+            visitor.require("approve_reset")
+        else:
+            with pytest.raises(NotAllowed):
+                visitor.require("approve_reset")
 
 
 @pytest.mark.parametrize(

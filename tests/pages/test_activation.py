@@ -1,5 +1,6 @@
 """Activation: every factor counts, none is told."""
 
+import base64
 import time
 from collections.abc import Callable
 from typing import Any
@@ -280,7 +281,7 @@ def test_the_form_cookie_shows_nobody_what_was_typed(world: World, browser: Brow
     person = world.candidate()
     person_page(browser, person)
     cookie: Any = browser.cookies["__Host-form"]
-    opened = doorway.base64.urlsafe_b64decode(cookie.lstrip(".").split(".")[0] + "===")
+    opened = base64.urlsafe_b64decode(cookie.lstrip(".").split(".")[0] + "===")
     for typed in (person.candidate_no, person.serial, person.id_no[-6:]):
         assert typed.encode() not in opened
 

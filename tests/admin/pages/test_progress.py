@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from python_calamine import CalamineWorkbook
@@ -32,7 +33,7 @@ def busy(world: World) -> World:
     return world
 
 
-def rows_of(page: Page) -> list[list[object]]:
+def rows_of(page: Page) -> list[list[Any]]:
     assert page.header("Content-Type").startswith("application/vnd.openxmlformats")
     return CalamineWorkbook.from_filelike(io.BytesIO(page.body)).get_sheet_by_index(0).to_python()
 
