@@ -143,11 +143,13 @@ def total(lines: Iterable[Row]) -> Counts:
 
 _SUMS: Final = ", ".join(f"sum(t.{state})::bigint AS {state}" for state in STATES)
 _OVERVIEW = text(f"""
-    WITH counted AS (
-        SELECT t.batch_id, split_part(p.path, '/', :position)::bigint AS office_id, {_SUMS}
-        FROM offices p JOIN tallies t ON t.point_id = p.id
+    WITH points AS MATERIALIZED (
+        SELECT p.id, nullif(split_part(p.path, '/', :position), '')::bigint AS office_id FROM offices p
         WHERE {BELOW}
-        GROUP BY t.batch_id, split_part(p.path, '/', :position)
+    ), counted AS (
+        SELECT t.batch_id, s.office_id, {_SUMS}
+        FROM points s JOIN tallies t ON t.point_id = s.id
+        GROUP BY t.batch_id, s.office_id
     )
     SELECT b.id AS batch_id, b.code AS batch_code, b.name AS batch_name, b.opens_at, b.closes_at,
            b.suspended_at, clock_timestamp() AS now, o.id AS office_id, o.code, o.name,

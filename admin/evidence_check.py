@@ -62,7 +62,7 @@ _FILINGS: Final = text(f"""
            e.ip AS audited_ip, e.detail AS audited,
            f.device_hash IS NULL OR d.token_hash IS NOT NULL AS device_known
     FROM (
-        SELECT id, candidate_id, batch_id, number, kind, content, catalogue_version, nonce, previous, digest,
+        SELECT id, candidate_id, batch_id, candidate_no, number, kind, content, catalogue_version, nonce, previous, digest,
                serial, code_index, opening, second_index, second_opening, challenge, receipt, device,
                device_hash, ip,
                CASE WHEN filed_at BETWEEN '2000-01-01' AND '2999-01-01' THEN filed_at END AS filed_at

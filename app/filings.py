@@ -48,6 +48,8 @@ class Filing(Base):
     id: Mapped[Id]
     candidate_id: Mapped[int] = mapped_column(ForeignKey("candidates.id"))
     batch_id: Mapped[int] = mapped_column(ForeignKey("batches.id"))
+    #: as it was then: a candidate's number may change with the subject class, evidence may not
+    candidate_no: Mapped[Words]
     number: Mapped[Small]
     kind: Mapped[Words]
     content: Mapped[Document]
@@ -90,7 +92,7 @@ class Challenge(Base):
 
 
 RECORD_FIELDS: Final = """
-    c.candidate_no, b.code AS batch_code, f.number, f.kind, f.content, f.catalogue_version, f.filed_at, f.nonce,
+    f.candidate_no, b.code AS batch_code, f.number, f.kind, f.content, f.catalogue_version, f.filed_at, f.nonce,
     f.previous, f.digest, f.serial, f.code_index, f.opening, f.second_index, f.second_opening
 """
 _HISTORY = text("""

@@ -41,6 +41,7 @@ class Notice(Base):
     __tablename__ = "notices"
     __table_args__ = (
         CheckConstraint(f"kind IN ({', '.join(repr(kind) for kind in KINDS)})", name="kind"),
+        Index("ix_notices_candidate_id_created_at", "candidate_id", "created_at"),
         Index("ix_notices_due_at", "due_at", postgresql_where=text("sent_at IS NULL")),
     )
 

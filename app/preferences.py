@@ -426,7 +426,16 @@ def _told(case: _Case, record: FilingRecord, digest: bytes) -> list[Write]:
             at=record.filed_at.isoformat(),
             digest=digest.hex()[:8],
         ),
-        _entry(case, "filing.confirmed", batch=found.batch.code, number=record.number, kind=record.kind),
+        _entry(
+            case,
+            "filing.confirmed",
+            batch=found.batch.code,
+            number=record.number,
+            kind=record.kind,
+            digest=digest.hex(),
+            challenge=case.asked.key.hex(),
+            device=case.origin.device,
+        ),
     ]
     if before != after:
         writes.append(tallies.move(visitor.point_id, found.batch.id, before, after))
@@ -446,16 +455,17 @@ def _filing(case: _Case, record: FilingRecord, digest: bytes, receipt: str) -> W
     second = len(record.indices) > 1
     return Write(
         """
-        INSERT INTO filings (candidate_id, batch_id, number, kind, content, catalogue_version, filed_at, nonce,
-            previous, digest, serial, code_index, opening, second_index, second_opening, challenge, receipt,
-            device, device_hash, ip)
-        VALUES (:candidate, :batch, :number, :kind, CAST(:content AS jsonb), :catalogue_version, :filed_at, :nonce,
-            :previous, :digest, :serial, :code_index, :opening, :second_index, :second_opening, :challenge,
-            :receipt, :device, :device_hash, :ip)
+        INSERT INTO filings (candidate_id, batch_id, candidate_no, number, kind, content, catalogue_version,
+            filed_at, nonce, previous, digest, serial, code_index, opening, second_index, second_opening, challenge,
+            receipt, device, device_hash, ip)
+        VALUES (:candidate, :batch, :candidate_no, :number, :kind, CAST(:content AS jsonb), :catalogue_version,
+            :filed_at, :nonce, :previous, :digest, :serial, :code_index, :opening, :second_index, :second_opening,
+            :challenge, :receipt, :device, :device_hash, :ip)
         """,
         {
             "candidate": case.visitor.candidate_id,
             "batch": case.found.batch.id,
+            "candidate_no": record.candidate_no,
             "number": record.number,
             "kind": record.kind,
             "content": json.dumps(record.content, ensure_ascii=False),

@@ -27,7 +27,7 @@ class CandidateSession(Base):
     """One signed-in browser."""
 
     __tablename__ = "sessions"
-    __table_args__ = (Index("ix_sessions_candidate_id", "candidate_id", postgresql_where=text("ended_at IS NULL")),)
+    __table_args__ = (Index("ix_sessions_candidate_id_started_at", "candidate_id", "started_at"),)
 
     id_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     candidate_id: Mapped[int] = mapped_column(ForeignKey("accounts.candidate_id"))

@@ -127,5 +127,6 @@ def recount(session: Session) -> int:
         )
     ).scalar_one()
     session.execute(text("DELETE FROM tallies"))
-    session.execute(text(f"INSERT INTO tallies (point_id, batch_id, {columns}) {_CURRENT}"))
+    anew = f"INSERT INTO tallies (point_id, batch_id, {columns}) {_CURRENT}"
+    session.execute(text(anew))
     return int(wrong)

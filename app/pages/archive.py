@@ -35,7 +35,12 @@ def overview() -> str:
         lines = preferences.overview(connection, visitor())
         versions = filings.history(connection, visitor().candidate_id)
     by_batch = {code: list(rows) for code, rows in groupby(versions, lambda row: row["batch_code"])}
-    return render_template("archive/overview.html", lines=lines, versions=by_batch)
+    return render_template(
+        "archive/overview.html",
+        filed=[line for line in lines if line.batch.code in by_batch],
+        empty=[line for line in lines if line.batch.code not in by_batch],
+        versions=by_batch,
+    )
 
 
 # --- one version -------------------------------------------------------------------------------------
@@ -67,7 +72,7 @@ class Version:
 
     def columns(self) -> list[listing.ShownColumn]:
         """The list by columns, empty ones left out."""
-        shown = listing.columns(self.batch.spec, self.row["content"], self.whole, None, self.changes)
+        shown = listing.columns(self.batch.spec, self.row["content"], self.whole)
         return [column for column in shown if column.filled]
 
 

@@ -92,6 +92,7 @@ def _moved(batch: str, whole: Slice, understood: Understood) -> Response:
             found=found,
             columns=listing.columns(spec, preferences.compacted(found.content), whole),
             changes=listing.changes(spec, change, whole),
+            mine=listing.columns(spec, understood.content, whole),
             typed=editing.as_typed(understood.content, spec),
         ),
         409,

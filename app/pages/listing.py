@@ -210,10 +210,14 @@ def _mark(change: Difference) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One line of the list of changes; `kind` as `diff()` of macros/preferences.html has it."""
+    """One line of the list of changes; `kind` as `diff()` of macros/preferences.html has it.
+
+    `column` is the name of the column it is in, "" in a batch of one column.
+    """
 
     kind: str
     text: str
+    column: str
     was: int | None = None
     now: int | None = None
 
@@ -236,14 +240,13 @@ def _change(found: Difference, whole: Slice, column: str) -> Change:
     label = _label(found, whole)
     if found.kind in {"added", "removed"}:
         number = found.new_slot if found.kind == "added" else found.old_slot
-        text = _("no. %(number)s, %(label)s", number=number, label=label)
-        return Change(found.kind, _in_column(text, column))
+        return Change(found.kind, _("no. %(number)s, %(label)s", number=number, label=label), column)
     if found.kind == "moved":
-        return Change("moved", _in_column(label, column), found.old_slot, found.new_slot)
+        return Change("moved", label, column, found.old_slot, found.new_slot)
     if found.kind == "majors":
-        text = _("%(label)s: majors %(old)s become %(new)s", label=label, old=_codes(found.old), new=_codes(found.new))
-        return Change("altered", _in_column(text, column))
-    return Change("altered", _in_column(_answer_change(found, label), column))
+        old, new = _codes(found.old), _codes(found.new)
+        return Change("altered", _("%(label)s: majors %(old)s become %(new)s", label=label, old=old, new=new), column)
+    return Change("altered", _answer_change(found, label), column)
 
 
 def _answer_change(found: Difference, label: str) -> str:
@@ -253,10 +256,6 @@ def _answer_change(found: Difference, label: str) -> str:
     if found.kind == "directed_adjust":
         return _("Adjustment to directed plans: %(old)s becomes %(new)s", old=old, new=new)
     return _("%(label)s: adjustment of majors, %(old)s becomes %(new)s", label=label, old=old, new=new)
-
-
-def _in_column(text: str, column: str) -> str:
-    return _("%(column)s: %(text)s", column=column, text=text) if column else text
 
 
 def _label(found: Difference, whole: Slice) -> str:

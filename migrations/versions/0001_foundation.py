@@ -372,6 +372,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_notices_due_at", "notices", ["due_at"], unique=False, postgresql_where=sa.text("sent_at IS NULL")
     )
+    op.create_index("ix_notices_candidate_id_created_at", "notices", ["candidate_id", "created_at"], unique=False)
     op.create_table(
         "officer_sessions",
         sa.Column("officer_id", sa.BigInteger(), nullable=False),
@@ -471,18 +472,13 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id_hash", name=op.f("pk_sessions")),
     )
-    op.create_index(
-        "ix_sessions_candidate_id",
-        "sessions",
-        ["candidate_id"],
-        unique=False,
-        postgresql_where=sa.text("ended_at IS NULL"),
-    )
+    op.create_index("ix_sessions_candidate_id_started_at", "sessions", ["candidate_id", "started_at"], unique=False)
     op.create_table(
         "filings",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("candidate_id", sa.BigInteger(), nullable=False),
         sa.Column("batch_id", sa.BigInteger(), nullable=False),
+        sa.Column("candidate_no", sa.Text(), nullable=False),
         sa.Column("number", sa.SmallInteger(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("content", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
@@ -540,7 +536,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_index("ix_filings_filed_at", table_name="filings")
     op.drop_table("filings")
-    op.drop_index("ix_sessions_candidate_id", table_name="sessions", postgresql_where=sa.text("ended_at IS NULL"))
+    op.drop_index("ix_sessions_candidate_id_started_at", table_name="sessions")
     op.drop_table("sessions")
     op.drop_table("reset_tickets")
     op.drop_table("devices")
@@ -549,6 +545,7 @@ def downgrade() -> None:
     op.drop_table("bindings")
     op.drop_table("officer_sessions")
     op.drop_index("ix_notices_due_at", table_name="notices", postgresql_where=sa.text("sent_at IS NULL"))
+    op.drop_index("ix_notices_candidate_id_created_at", table_name="notices")
     op.drop_table("notices")
     op.drop_table("drafts")
     op.drop_index(

@@ -53,14 +53,15 @@ def file(world: World, person: Person, batch: int, kind: str) -> None:
     )
     world.do(
         """
-        INSERT INTO filings (candidate_id, batch_id, number, kind, content, catalogue_version, filed_at, nonce,
+        INSERT INTO filings (candidate_id, batch_id, candidate_no, number, kind, content, catalogue_version, filed_at, nonce,
                              digest, serial, code_index, opening, challenge, receipt, device)
-        VALUES (:id, :batch, 1, :kind, '{}', 1, clock_timestamp(), '', CAST(:digest AS bytea), :serial, 40, '',
+        VALUES (:id, :batch, :no, 1, :kind, '{}', 1, clock_timestamp(), '', CAST(:digest AS bytea), :serial, 40, '',
                 '', '', '')
         """,
         id=person.id,
         batch=batch,
         kind=kind,
+        no=person.candidate_no,
         digest=person.serial.encode(),
         serial=person.serial,
     )

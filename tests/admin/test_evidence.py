@@ -73,6 +73,7 @@ ALTERED: dict[str, str] = {
     "id": "id = id - 1000",
     "candidate_id": "candidate_id = (SELECT max(candidate_id) FROM accounts), number = 7",
     "batch_id": "batch_id = (SELECT max(id) FROM batches), number = 7",
+    "candidate_no": "candidate_no = '17430102159999'",
     "number": "number = 9",
     "kind": "kind = 'waiver'",
     "content": "content = jsonb_set(content, '{columns,GEN1,slots,0,institution}', '\"4311\"')",

@@ -23,7 +23,7 @@ from config import embedded
 from tests.browser import ARGUMENTS, executable
 from tests.filing import file
 from tests.makers import COLUMN, PASSWORD, Person, World
-from tests.whole.walking import PHONE, WIDE, Paper, Walker, printed_as
+from tests.whole.walking import PHONE, WIDE, Paper, Walker, printed, printed_as
 
 NEW: Final = "three quiet 河 bridges"
 DIRECTED: Final[dict[str, Any]] = {
@@ -48,7 +48,6 @@ class House:
     here: Stage
     world: World
     candidates: Process
-    offices: Process
     chromium: Browser
     batches: Iterator[int] = field(default_factory=lambda: count(1))
     judged: set[tuple[str, str, int]] = field(default_factory=set)
@@ -67,14 +66,13 @@ class House:
 
     @contextmanager
     def walker(
-        self, name: str, *, width: int = WIDE, script: bool = True, language: str = "zh", portal: str = "candidates"
+        self, name: str, *, width: int = WIDE, script: bool = True, language: str = "zh", at: Process | None = None
     ) -> Iterator[Walker]:
         """Somebody at a browser of their own; at the end everything found wrong on the way is told at once."""
         context = self.chromium.new_context(
             viewport={"width": width, "height": 800}, java_script_enabled=script, reduced_motion="reduce"
         )
-        address = self.candidates.url if portal == "candidates" else self.offices.url
-        walker = Walker(name, context, address, width=width, script=script, judged=self.judged)
+        walker = Walker(name, context, (at or self.candidates).url, width=width, script=script, judged=self.judged)
         try:
             if language == "en":
                 walker.to_english()
@@ -84,7 +82,7 @@ class House:
             raise
         finally:
             context.close()
-        assert walker.problems == []
+        assert not walker.problems, "\n" + "\n".join(walker.problems)
 
     def sign_in(self, walker: Walker, person: Person) -> None:
         """Sign in with number and password."""
@@ -114,9 +112,9 @@ def house() -> Iterator[House]:
             world = World(here.settings.database_url, here.settings.redis_url, here.directory / "keys")
             world.batch("0", name="本科提前批", order=10, opens=timedelta(days=-3), closes=timedelta(days=-1))
             world.batch("9", name="专科批", order=90, opens=timedelta(days=9), closes=timedelta(days=12))
-            with here.portals({"candidates": free_port(), "offices": free_port()}, workers=3) as (first, second):
+            with here.portals({"candidates": free_port()}) as (portal,):
                 chromium = playwright.chromium.launch(executable_path=found, args=list(ARGUMENTS))
-                yield House(here, world, first, second, chromium)
+                yield House(here, world, portal, chromium)
                 chromium.close()
             world.database.dispose()
     finally:
@@ -414,7 +412,7 @@ def test_a_list_is_filed_with_tab_enter_and_space(house: House) -> None:
 
 
 def test_a_receipt_and_a_list_fill_one_sheet(house: House) -> None:
-    code, _ = house.batch()
+    code, batch_id = house.batch()
     person, session = house.activated()
     file(house.world, person, session, code, *(f"43{number:02}" for number in range(1, 11)))
     with house.walker("paper") as walker:
@@ -430,16 +428,16 @@ def test_a_receipt_and_a_list_fill_one_sheet(house: House) -> None:
             expect(walker.page.locator("main .btn:visible, main form:visible, .service-header:visible")).to_have_count(
                 0
             )
-            walker.picture("receipt-paper", WIDE)
-        printed = Paper(walker.page.pdf(prefer_css_page_size=True))
-        assert (printed.pages, printed.sizes) == (1, A4)
+        receipt = printed(walker, "receipt")
+        assert (receipt.pages, receipt.sizes) == (1, A4)
 
-        walker.go(f"/preferences/{code}/edit", "edit")
-        with printed_as(walker.page):
-            walker.picture("list-paper", WIDE)
-        printed = Paper(walker.page.pdf(prefer_css_page_size=True))
-        assert printed.sizes == A4
-        for path in (f"/filings/{code}/1.pdf", f"/preferences/{code}/draft-form.pdf"):
+        walker.go(f"/preferences/{code}/edit", "edit:filled")
+        assert printed(walker, "draft").sizes == A4
+        house.world.move_end(batch_id, -1)
+        walker.go(f"/preferences/{code}/edit", "closed:list")
+        standing = printed(walker, "list")
+        assert (standing.pages, standing.sizes) == (1, A4)
+        for path in (f"/filings/{code}/1.pdf", f"/preferences/{code}/draft-form.pdf?filled=1"):
             answer = walker.context.request.get(f"{walker.base}{path}")
             assert answer.headers["content-type"] == "application/pdf"
             assert Paper(answer.body()).body.startswith(b"%PDF")
@@ -514,7 +512,10 @@ def test_an_officer_goes_from_the_province_to_the_names(house: House) -> None:
     for name in ("欧阳娜娜", "艾力·买买提", "张㛃"):
         world.activate(world.candidate(point=far, name=name))
     secret = appointed(world)
-    with house.walker("offices", portal="offices") as walker:
+    with (
+        house.here.portals({"offices": free_port()}, workers=1) as (portal,),
+        house.walker("offices", at=portal) as walker,
+    ):
         both = (WIDE, PHONE)
 
         walker.go("/", "sign-in")
@@ -543,6 +544,7 @@ def test_an_officer_goes_from_the_province_to_the_names(house: House) -> None:
         ]:
             walker.page.goto(f"{walker.base}{path}")
             walker.look(name, *both)
+    must_be_clean(portal)
 
 
 def appointed(world: World) -> str:
@@ -565,7 +567,11 @@ def appointed(world: World) -> str:
 
 
 def test_nothing_went_wrong_behind_the_pages(house: House) -> None:
-    for portal in (house.candidates, house.offices):
-        log = portal.log.read_text(errors="replace")
-        assert '"csp"' not in log, "a browser reported a broken policy"
-        assert '"mistake"' not in log, log[log.index('"mistake"') :][:3000]
+    must_be_clean(house.candidates)
+
+
+def must_be_clean(portal: Process) -> None:
+    """Neither a report of a broken policy nor a mistake of ours stands in a portal's log."""
+    log = portal.log.read_text(errors="replace")
+    assert '"csp"' not in log
+    assert '"mistake"' not in log, log[log.index('"mistake"') :][:3000]

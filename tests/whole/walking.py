@@ -43,7 +43,8 @@ _TELL: Final = """document.addEventListener('securitypolicyviolation', event =>
 #: What a page looks like. A link within a sentence may be as small as its letters (SC 2.5.8); of a box to tick, its
 #: label is part. Main buttons are for thumbs: on a phone as high as U-08 says.
 _SEE: Final = """() => {
-  const clipped = e => e !== null && (getComputedStyle(e).clip === 'rect(0px, 0px, 0px, 0px)' || clipped(e.parentElement));
+  const cut = 'rect(0px, 0px, 0px, 0px)';
+  const clipped = e => e !== null && (getComputedStyle(e).clip === cut || clipped(e.parentElement));
   const seen = e => e.getClientRects().length > 0 && getComputedStyle(e).visibility === 'visible'
     && !e.closest('.visually-hidden, .skip-link') && !clipped(e);
   const text = e => (e.textContent || '').trim().replace(/\\s+/g, ' ').slice(0, 60);
@@ -292,6 +293,15 @@ class Paper:
         return {(round(float(right) - float(left)), round(float(top) - float(low))) for left, low, right, top in boxes}
 
 
+def printed(walker: Walker, name: str) -> Paper:
+    """The page as the browser prints it; with pictures asked for, the PDF is kept beside them."""
+    made = Paper(walker.page.pdf(prefer_css_page_size=True))
+    if _SHOTS:
+        Path(_SHOTS).mkdir(parents=True, exist_ok=True)
+        (Path(_SHOTS) / f"{name}.pdf").write_bytes(made.body)
+    return made
+
+
 @contextmanager
 def printed_as(page: Page) -> Iterator[None]:
     """The page as paper shows it."""
@@ -299,4 +309,4 @@ def printed_as(page: Page) -> Iterator[None]:
     try:
         yield
     finally:
-        page.emulate_media(media="screen")
+        page.emulate_media(media="null")

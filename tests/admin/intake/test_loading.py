@@ -795,7 +795,7 @@ words = st.lists(st.text(visible, min_size=1, max_size=6) | awkward, max_size=4)
 )  # fmt: skip
 @example([{"institution_name": "\\N", "group_name": "\\.", "major_name": "\\", "place": "a\\tb", "nature": '"',
            "remark": "\\\n\\.\nNULL", "tags": '\\ " {} \\N NULL a"b{c}', "restricted": "\\\\ ''"}])  # fmt: skip
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_whatever_stands_in_a_cell_stands_in_the_table(
     tmp_path_factory: pytest.TempPathFactory, scratch: Database, rows: list[dict[str, str]]
 ) -> None:
@@ -836,7 +836,7 @@ def scratch(new_database_of: Callable[[], Database], province: Province) -> Data
     )
 )
 @example([("\t\\t\\N\n\\.\n", b"\\"), ("\\N", b"")])
-@settings(max_examples=60)
+@settings(max_examples=30)
 def test_text_and_bytes_come_out_of_copy_as_they_went_in(scratch: Database, rows: list[tuple[str, bytes]]) -> None:
     with scratch.transaction() as session:
         session.execute(text("CREATE TEMP TABLE copied (at int, word text, octets bytea) ON COMMIT DROP"))
