@@ -62,8 +62,8 @@ _FILINGS: Final = text(f"""
            e.ip AS audited_ip, e.detail AS audited,
            f.device_hash IS NULL OR d.token_hash IS NOT NULL AS device_known
     FROM (
-        SELECT id, candidate_id, batch_id, candidate_no, number, kind, content, catalogue_version, nonce, previous, digest,
-               serial, code_index, opening, second_index, second_opening, challenge, receipt, device,
+        SELECT id, candidate_id, batch_id, candidate_no, number, kind, content, catalogue_version, nonce, previous,
+               digest, serial, code_index, opening, second_index, second_opening, challenge, receipt, device,
                device_hash, ip,
                CASE WHEN filed_at BETWEEN '2000-01-01' AND '2999-01-01' THEN filed_at END AS filed_at
         FROM filings
@@ -124,7 +124,16 @@ _POINTERS: Final = (
         """,
     ),
 )
-_WHO: Final = "SELECT c.candidate_no, w.batch, w.number FROM ({}) w LEFT JOIN candidates c ON c.id = w.candidate_id"
+_WHO: Final = tuple(
+    (
+        words,
+        text(
+            f"SELECT c.candidate_no, w.batch, w.number FROM ({sql}) w"  # noqa: S608 -- constants
+            " LEFT JOIN candidates c ON c.id = w.candidate_id"
+        ),
+    )
+    for words, sql in _POINTERS
+)
 _TALLIES: Final = text(f"""
     WITH counted AS (
         SELECT c.point_id, b.id AS batch_id,
@@ -167,8 +176,8 @@ def check(session: Session, keys: Keys, checked: Callable[[int], object]) -> Ite
 
 
 def _pointers(session: Session) -> Iterator[Finding]:
-    for words, sql in _POINTERS:
-        with session.execute(text(_WHO.format(sql)), execution_options={"yield_per": AT_A_TIME}) as found:
+    for words, question in _WHO:
+        with session.execute(question, execution_options={"yield_per": AT_A_TIME}) as found:
             for row in found.mappings():
                 yield Finding(evidence.masked(row["candidate_no"] or ""), row["batch"] or "", row["number"] or 0, words)
 

@@ -41,6 +41,7 @@ from app.candidates import Sealer
 from app.db import Database, Write, together
 from app.errors import Unavailable
 from app.notices import Due
+from app.phones import masked
 from config.settings import Settings, SettingsError
 
 BATCH: Final = 20
@@ -188,11 +189,6 @@ def _is_this_machine(host: str) -> bool:
         return host == "localhost"
 
 
-def masked(phone: str) -> str:
-    """A phone number as a log may show it."""
-    return f"{phone[:3]}****{phone[-4:]}"
-
-
 def sender_of(settings: Settings) -> Sender:
     """The sender that `SENDER` names. Raises `SettingsError` with the remedy."""
     if settings.sender == "log" or settings.sender.startswith("log:"):
@@ -272,7 +268,7 @@ class Post:
     def _written(self, due: Due) -> Message:
         if due.mobile_sealed is None:
             raise _NoPhoneError
-        to = self.sealer.open(bytes(due.mobile_sealed), column="mobile", row=due.candidate_id)
+        to = self.sealer.open(bytes(due.mobile_sealed), column=due.mobile_column, row=due.candidate_id)
         # the key in the table holds the card's serial or a digest; the gateway needs neither
         key = hashlib.sha256(due.key.encode()).hexdigest()[:32]
         text = notices.wording(due.kind, due.params, due.created_at, self.hotline, _gettext())

@@ -20,7 +20,10 @@ FREE_TRIES: Final = 5
 FIRST_WAIT_S: Final = 30
 LONGEST_WAIT_S: Final = 900
 RESET_LIFE: Final = timedelta(hours=24)
-TWO_CODES_AFTER_RESET: Final = timedelta(hours=24)
+#: after a reset and after a new phone number
+TWO_CODES_FOR: Final = timedelta(hours=24)
+#: the column `app.candidates.Sealer` seals a number given here for
+MOBILE_COLUMN: Final = "account_mobile"
 
 
 class Account(Base):
@@ -38,6 +41,8 @@ class Account(Base):
     two_codes_until: Mapped[Moment | None]
     #: why every confirmation needs two codes until an office ends it: "lost", "not_me", "office"
     two_codes_reason: Mapped[str | None] = mapped_column(Text)
+    #: the phone number the candidate has given, in the place of the registration's (A-15)
+    mobile_sealed: Mapped[bytes | None]
     last_signed_in_at: Mapped[Moment | None]
 
 
@@ -202,8 +207,19 @@ def password_changed(candidate_id: int, password: str, *, after_reset: bool) -> 
             "candidate": candidate_id,
             "password": password,
             "reset": after_reset,
-            "life": TWO_CODES_AFTER_RESET,
+            "life": TWO_CODES_FOR,
         },
+    )
+
+
+def phone_changed(candidate_id: int, mobile_sealed: bytes) -> Write:
+    """The write that sets a new phone number; two codes are asked for a day (C-13)."""
+    return Write(
+        """
+        UPDATE accounts SET mobile_sealed = :mobile, two_codes_until = clock_timestamp() + CAST(:life AS interval)
+        WHERE candidate_id = :candidate
+        """,
+        {"candidate": candidate_id, "mobile": mobile_sealed, "life": TWO_CODES_FOR},
     )
 
 
@@ -217,6 +233,14 @@ def two_codes_asked(candidate_id: int, reason: str) -> Write:
         UPDATE accounts SET two_codes_reason = :reason
         WHERE candidate_id = :candidate AND (two_codes_reason IS NULL OR :reason <> 'lost')
         """,
+        {"candidate": candidate_id, "reason": reason},
+    )
+
+
+def two_codes_ended(candidate_id: int, reason: str) -> Write:
+    """The write of the counter that ends two codes asked for `reason`; nothing else of the account changes."""
+    return Write(
+        "UPDATE accounts SET two_codes_reason = NULL WHERE candidate_id = :candidate AND two_codes_reason = :reason",
         {"candidate": candidate_id, "reason": reason},
     )
 
@@ -328,7 +352,10 @@ _TWO_CODES = text("""
 
 
 def why_two_codes(connection: Connection, candidate_id: int) -> str:
-    """Why the account's own state asks two codes: "lost", "not_me", "office", "recent" (a reset); "" if it does not."""
+    """Why the account's own state asks two codes: "lost", "not_me", "office", "recent"; "" if it does not.
+
+    "recent" is a reset or a new phone number of the last day.
+    """
     row = connection.execute(_TWO_CODES, {"candidate": candidate_id}).one()
     if row.reason is not None:
         return str(row.reason)

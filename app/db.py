@@ -78,7 +78,7 @@ _PARAMETER: Final = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)")
 class Question:
     """A statement of the busiest paths, in the driver's own form, past the layers a plain row needs not pass.
 
-    Written like any other here, with `:name` parameters; `first` answers it.
+    Written like any other here, with `:name` parameters; `first` or `all` answers it, in one round trip.
     """
 
     __slots__ = ("sql",)
@@ -87,10 +87,16 @@ class Question:
         self.sql = _PARAMETER.sub(r"%(\1)s", sql.replace("%", "%%"))
 
     def first(self, where: Session | Connection, params: Mapping[str, object]) -> dict[str, Any] | None:
-        """The first row, or None if there is none. One round trip."""
+        """The first row, or None if there is none."""
         with _driver(where).cursor(row_factory=dict_row) as cursor:
             cursor.execute(self.sql, params)
             return cursor.fetchone()
+
+    def all(self, where: Session | Connection, params: Mapping[str, object]) -> list[dict[str, Any]]:
+        """Every row."""
+        with _driver(where).cursor(row_factory=dict_row) as cursor:
+            cursor.execute(self.sql, params)
+            return cursor.fetchall()
 
 
 def _driver(where: Session | Connection) -> psycopg.Connection[Any]:

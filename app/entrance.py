@@ -1,4 +1,4 @@
-"""How a candidate gets in: activation, sign-in, a new card, a forgotten password.
+"""How a candidate gets in: activation, sign-in, a new card, a forgotten password; and what takes a factor again.
 
 Argon2id of a password is always computed outside a transaction. Refusals at this door read alike: nobody
 learns which of the details was wrong, nor whether a number exists (A-02, A-08). What is known of a candidate
@@ -19,12 +19,14 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app import accounts, audit, bindings, passwords, sessions, tallies
-from app.accounts import CARD_HOLDER, Known
+from app import accounts, audit, bindings, passwords, phones, sessions, tallies
+from app.accounts import CARD_HOLDER, MOBILE_COLUMN, Known
 from app.db import Database, Write, together
 from app.errors import TooSoon
 from app.notices import notice
 from app.pairs import Asked, Pair, Pairs, bound
+from app.phones import NewPhone
+from app.sessions import Visitor
 from cards.codes import SealedCard
 from config.keys import KeyRing
 
@@ -76,6 +78,7 @@ class Activation:
 
 _PERSON = text("""
     SELECT c.id, c.candidate_no, c.name, c.birth_date, c.id_no_sealed, c.mobile_sealed, p.name AS school,
+           a.mobile_sealed AS account_mobile_sealed,
            k.serial, k.lot, k.key_chain, k.algorithm, k.salt, k.verifiers, a.candidate_id IS NOT NULL AS activated,
            own.serial AS own_serial
     FROM candidates c
@@ -307,6 +310,39 @@ class Door:
             )
         return None
 
+    def change_phone(self, visitor: Visitor, given: NewPhone, where: Where) -> bindings.Wrong | Refused | None:
+        """Set a new phone number for the password and the codes the card asks (A-15). None: it is done.
+
+        The codes are looked at only behind the right password. A wrong password is booked against this session
+        alone, a wrong code counts as everywhere. Raises `TooSoon`, and as `phones.judge` does.
+        """
+        known = self._look_up(visitor.candidate_no, where)
+        right = self._password_right(known, given.password)
+        candidate_id = visitor.candidate_id
+        wait = accounts.bucket(self.keys.session_key, visitor.candidate_no, visitor.session_hash)
+        with self.database.transaction() as session:
+            accounts.lock(session, candidate_id)
+            if seconds := accounts.wait_seconds(session, wait):
+                raise TooSoon(seconds)
+            if not (right and accounts.hold(session, known)):
+                together(session, accounts.failed(wait), _entry("password.wrong", candidate_id, where))
+                return Refused()
+            found = phones.of(session, self.sealer, candidate_id)
+            judged = phones.judge(found, visitor, given, self.keys.card_key)
+            if isinstance(judged, bindings.Wrong):
+                booked = phones.refused(found, visitor, given, judged, where.request_id)
+                entry = _entry("code.wrong", candidate_id, where, purpose="phone", tries=judged.tries)
+                together(session, *booked, entry)
+                return judged
+            together(
+                session,
+                *phones.changed(found, given, judged, self.sealer, where.request_id),
+                accounts.forgiven(wait),
+                *self._device(candidate_id, where),
+                _entry("phone.changed", candidate_id, where),
+            )
+        return None
+
     def bind_card(self, candidate_id: int, serial: str, given: Sequence[str], where: Where) -> bool:
         """Bind a replacement card handed to this candidate, for its two codes. False: they do not fit."""
         pair = self.pair_asked(serial)
@@ -404,7 +440,7 @@ class Door:
         known = passwords.personal_data(
             person["name"], opened("id_no"), opened("mobile"), person["school"], person["birth_date"]
         )
-        numbers = (person["candidate_no"], person["own_serial"] or "")
+        numbers = (person["candidate_no"], person["own_serial"] or "", opened(MOBILE_COLUMN))
         return [*known, *(part for number in numbers for part in passwords.number_parts(number))]
 
     def _session(self, id_hash: bytes, candidate_id: int, where: Where) -> list[Write]:

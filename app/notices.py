@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, Text, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from app.accounts import MOBILE_COLUMN
 from app.db import Base, Document, Id, Moment, Words, Write
 from app.wording import N_
 
@@ -31,8 +32,11 @@ Kind = Literal[
     "card_bound",
     "card_lost",
     "phone_changed",
+    "two_codes_ended",
 ]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+#: the column `app.candidates.Sealer` seals the number of a single message for
+OWN_MOBILE_COLUMN: Final = "notice_mobile"
 
 
 class Notice(Base):
@@ -52,6 +56,8 @@ class Notice(Base):
     params: Mapped[Document]
     #: two notices with one key are one message
     dedupe: Mapped[Words] = mapped_column(unique=True)
+    #: where this message goes and no other, until it was sent; NULL: to the number that stands when it is sent
+    mobile_sealed: Mapped[bytes | None]
     created_at: Mapped[Moment]
     due_at: Mapped[Moment]
     attempts: Mapped[int] = mapped_column(Integer, server_default="0")
@@ -59,12 +65,17 @@ class Notice(Base):
     trouble: Mapped[str | None] = mapped_column(Text)
 
 
-def notice(kind: Kind, candidate_id: int, dedupe: str, **params: object) -> Write:
-    """The write that puts a message in the queue, once for each `dedupe`."""
+def notice(
+    kind: Kind, candidate_id: int, dedupe: str, *, mobile_sealed: bytes | None = None, **params: object
+) -> Write:
+    """The write that puts a message in the queue, once for each `dedupe`.
+
+    It goes to the candidate's number, or to `mobile_sealed` (for `OWN_MOBILE_COLUMN`): the number before a new one.
+    """
     return Write(
         """
-        INSERT INTO notices (candidate_id, kind, params, dedupe, created_at, due_at)
-        VALUES (:candidate, :kind, CAST(:params AS jsonb), :dedupe, clock_timestamp(), clock_timestamp())
+        INSERT INTO notices (candidate_id, kind, params, dedupe, mobile_sealed, created_at, due_at)
+        VALUES (:candidate, :kind, CAST(:params AS jsonb), :dedupe, :mobile, clock_timestamp(), clock_timestamp())
         ON CONFLICT (dedupe) DO NOTHING
         """,
         {
@@ -72,6 +83,7 @@ def notice(kind: Kind, candidate_id: int, dedupe: str, **params: object) -> Writ
             "kind": kind,
             "params": json.dumps(params, ensure_ascii=False, default=str),
             "dedupe": f"{kind}|{candidate_id}|{dedupe}",
+            "mobile": mobile_sealed,
         },
     )
 
@@ -95,17 +107,23 @@ class Due:
     key: str
     created_at: datetime
     mobile_sealed: bytes | None
+    #: what the number is sealed for
+    mobile_column: str
 
 
-_TAKE = text("""
+# the number of this message alone, else the one the candidate has given, else the registration's
+_TAKE = text(f"""
     UPDATE notices n SET due_at = clock_timestamp() + CAST(:lease AS interval)
     FROM (
         SELECT id FROM notices WHERE sent_at IS NULL AND due_at <= clock_timestamp()
         ORDER BY due_at, id LIMIT :most FOR UPDATE SKIP LOCKED
-    ) due, candidates c
+    ) due, candidates c LEFT JOIN accounts a ON a.candidate_id = c.id
     WHERE n.id = due.id AND c.id = n.candidate_id
-    RETURNING n.id, n.candidate_id, n.kind, n.params, n.dedupe AS key, n.created_at, c.mobile_sealed
-""")
+    RETURNING n.id, n.candidate_id, n.kind, n.params, n.dedupe AS key, n.created_at,
+              coalesce(n.mobile_sealed, a.mobile_sealed, c.mobile_sealed) AS mobile_sealed,
+              CASE WHEN n.mobile_sealed IS NOT NULL THEN '{OWN_MOBILE_COLUMN}'
+                   WHEN a.mobile_sealed IS NOT NULL THEN '{MOBILE_COLUMN}' ELSE 'mobile' END AS mobile_column
+""")  # noqa: S608 -- constants
 
 
 def take_due(session: Session, most: int, lease: timedelta) -> list[Due]:
@@ -119,10 +137,10 @@ def take_due(session: Session, most: int, lease: timedelta) -> list[Due]:
 
 
 def sent(notice_id: int) -> Write:
-    """The write after the gateway has said yes."""
+    """The write after the gateway has said yes; a number of the message's own is kept no longer."""
     return Write(
         """
-        UPDATE notices SET sent_at = clock_timestamp(), attempts = attempts + 1, trouble = NULL
+        UPDATE notices SET sent_at = clock_timestamp(), attempts = attempts + 1, trouble = NULL, mobile_sealed = NULL
         WHERE id = :id AND sent_at IS NULL
         """,
         {"id": notice_id},
@@ -207,7 +225,10 @@ TEXTS: Final[Mapping[Kind, str]] = {
         "it was reported that your card is lost or that somebody else was in your account. Each confirmation"
         " needs two codes now."
     ),
-    "phone_changed": N_("the phone number for these messages was changed."),
+    "phone_changed": N_("the phone number for these messages was changed. For 24 hours each confirmation needs two codes."),
+    "two_codes_ended": N_(
+        "after a visit in person to an office, it no longer asks two codes for each confirmation in your account."
+    ),
 }
 _FRAME: Final = N_(
     "[Preference filing] %(when)s: %(text)s If this was not you, tell your registration point at once, or call"

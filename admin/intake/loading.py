@@ -227,7 +227,7 @@ class _Line(NamedTuple):
 
     row: int
     candidate_no: str
-    index: bytes
+    id_index: bytes
     text: str
 
 
@@ -419,10 +419,10 @@ class _Seen:
 
     def note(self, line: _Line) -> None:
         """Remember both numbers; raises `Reject` when one was there before."""
-        number, identity = int(line.candidate_no), int.from_bytes(line.index[:8])
+        number, identity = int(line.candidate_no), int.from_bytes(line.id_index[:8])
         if line.candidate_no in self.loaded_numbers:
             raise Reject("candidate_no", _LOADED_NO)
-        if line.index in self.loaded_identities:
+        if line.id_index in self.loaded_identities:
             raise Reject("id_no", _LOADED_ID)
         if self.numbers.setdefault(number, line.row) != line.row:
             raise Reject("candidate_no", _SAME_NO, row=self.numbers[number])

@@ -24,6 +24,7 @@ OPEN: Final = frozenset(
         "account.sign_in",
         "account.sign_in_with_card",
         "account.reset",
+        "account.sign_out",
         "account.signed_out",
         "archive.verify",
     }

@@ -2,17 +2,20 @@
 
 from typing import Final
 
-from flask import Blueprint, flash, redirect, render_template, url_for
+from flask import Blueprint, Response, flash, make_response, redirect, render_template, url_for
+from flask_login import current_user
 from werkzeug.wrappers import Response as BaseResponse
 
-from app import activity, upkeep
+from app import activity, phones, upkeep
+from app.bindings import SINGLE_TRIES, Wrong
 from app.entrance import Refused
-from app.errors import BadInput
+from app.errors import BadInput, ChallengeStale, NoCard
 from app.pages import doorway, ways_in
-from app.pages.doorway import door, let_out, where
-from app.pages.entries import PasswordForm
+from app.pages.doorway import door, let_out, remember_device, token_of_device, where
+from app.pages.entries import PasswordForm, PhoneForm
 from app.pages.fetch import visitor
-from app.pages.words import _
+from app.pages.words import _, ngettext
+from app.phones import NewPhone
 from app.web.forms import require_mark, single
 from app.web.limits import limiter, sign_in_flood
 from app.web.portal import reading, services, transaction
@@ -36,6 +39,7 @@ ACTS: Final = {
     "card_lost": N_("Card reported lost"),
     "not_me": N_('"That was not me" was pressed'),
     "phone_changed": N_("Phone number changed"),
+    "two_codes_ended": N_("Two codes for each confirmation ended at the counter"),
 }
 
 _BOTH: Final = ["GET", "POST"]
@@ -51,9 +55,10 @@ pages.add_url_rule("/reset", view_func=ways_in.reset, methods=_BOTH)
 
 @pages.post("/sign-out")
 def sign_out() -> BaseResponse:
-    """End the session, here and in the browser."""
-    with transaction() as session:
-        upkeep.sign_out(session, visitor(), where())
+    """End the session, here and in the browser: also where it has lapsed, for what the browser kept remains."""
+    if current_user.is_authenticated:
+        with transaction() as session:
+            upkeep.sign_out(session, visitor(), where())
     return let_out()
 
 
@@ -116,6 +121,68 @@ def password() -> BaseResponse:
         else:
             form.refuse(answer.reason)
     return ways_in.shown("account/password.html", form)
+
+
+@pages.route("/account/phone", methods=["GET", "POST"])
+@limiter.limit(sign_in_flood, methods=["POST"])
+def phone() -> BaseResponse:
+    """A new phone number for the password and a code of the card (A-15)."""
+    form = PhoneForm()
+    if form.is_submitted():
+        form.ask_again()
+    if form.validate_on_submit():
+        token = token_of_device()
+        asked = NewPhone(form.mobile.typed, form.old.data or "", form.shown, form.given)
+        try:
+            answer = door().change_phone(visitor(), asked, where(token))
+        except ChallengeStale:
+            flash(
+                _(
+                    "Another code is asked by now, because one was used or the card was replaced meanwhile. What you"
+                    " typed was not looked at. Please fill in the page once more."
+                ),
+                "warning",
+            )
+            return redirect(url_for(".phone"), 303)
+        if answer is None:
+            return _phone_changed(token)
+        if isinstance(answer, Refused):
+            form.old.errors = [_("This is not your current password. Check capital and small letters.")]
+        else:
+            form.code_first.errors = [_wrong_code(answer)]
+    return _phone_page(form)
+
+
+def _phone_page(form: PhoneForm) -> Response:
+    """The page as the card asks now, which after a wrong code may be for two."""
+    with reading() as connection:
+        found = phones.of(connection, door().sealer, visitor().candidate_id)
+    number = phones.masked(found.number) if found.number else ""
+    try:
+        form.ask(found.asked)
+    except NoCard:
+        return make_response(render_template("account/phone.html", form=None, phone=found, number=number))
+    return ways_in.shown("account/phone.html", form, phone=found, number=number)
+
+
+def _phone_changed(token: str) -> Response:
+    flash(
+        _("Your phone number is changed, and the one before was told. For 24 hours each confirmation asks two codes."),
+        "success",
+    )
+    answer = make_response(redirect(url_for(".overview"), 303))
+    remember_device(answer, token)
+    return answer
+
+
+def _wrong_code(wrong: Wrong) -> str:
+    if wrong.two_needed:
+        return _("This is not what was asked for, and nothing was used up. Please type both codes asked for below.")
+    return ngettext(
+        "This is not the code asked for. It was not used up. After %(num)d more wrong answer two codes are asked.",
+        "This is not the code asked for. It was not used up. After %(num)d more wrong answers two codes are asked.",
+        SINGLE_TRIES - wrong.tries,
+    )
 
 
 @pages.post("/account/not-me")

@@ -8,10 +8,11 @@ import re
 from typing import Any, Final
 
 from flask_babel import lazy_gettext
-from wtforms import BooleanField, PasswordField, StringField, ValidationError
+from wtforms import BooleanField, HiddenField, PasswordField, StringField, ValidationError
 from wtforms.validators import InputRequired
 
 from app import passwords
+from app.errors import BadInput
 from app.numbers import normalised
 from app.pages.words import _
 from app.passwords import Weakness
@@ -123,12 +124,68 @@ class Ticket:
             )
 
 
+class Phone:
+    """A phone number, to be mixed into a form."""
+
+    mobile = _TypedField(lazy_gettext("New phone number"))
+
+    def validate_mobile(self, field: _TypedField) -> None:
+        """A mobile number of the mainland, with +86 or without."""
+        field.data = re.sub(r"^(\+|00)86", "", bare(field.data))
+        if not field.data:
+            raise ValidationError(_("Enter the new phone number."))
+        if not re.fullmatch(r"1[3-9][0-9]{9}", field.data):
+            raise ValidationError(
+                _("A mobile number has 11 digits and begins with 13 to 19. Check what you typed. Nothing was changed.")
+            )
+
+
 class OldPassword:
     """The password until now, to be mixed into a form."""
 
     old = PasswordField(
         lazy_gettext("Current password"), validators=[InputRequired(lazy_gettext("Enter your current password."))]
     )
+
+
+class _SecondCodeField(CodeField):
+    """A second code, asked where two are due; without a number it is not asked."""
+
+    def pre_validate(self, _form: Any) -> None:
+        """Read the code, if it is asked."""
+        if self.number:
+            super().pre_validate(_form)
+
+
+class OneOrTwo:
+    """One code or two, whichever the card asks, to be mixed into a form."""
+
+    #: the numbers asked when the page was made: codes for others are never compared
+    asked = HiddenField()
+    code_first = CodeField()
+    code_second = _SecondCodeField()
+
+    def ask(self, numbers: tuple[int, ...]) -> None:
+        """Ask for the codes of these numbers."""
+        self.asked.data = " ".join(map(str, numbers))
+        self.code_first.number, self.code_second.number, *_ = *numbers, 0
+
+    def ask_again(self) -> None:
+        """Ask what the page asked; raises `BadInput` where that is not one number or two."""
+        numbers = re.fullmatch(r"([0-9]{1,4})(?: ([0-9]{1,4}))?", self.asked.data or "", re.ASCII)
+        if numbers is None:
+            raise BadInput("not what a page asks", place="asked")
+        self.ask(tuple(int(number) for number in numbers.groups() if number))
+
+    @property
+    def shown(self) -> tuple[int, ...]:
+        """The numbers asked."""
+        return tuple(number for number in (self.code_first.number, self.code_second.number) if number)
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """The codes as typed, normalised."""
+        return (self.code_first.typed, self.code_second.typed)[: len(self.shown)]
 
 
 class Pair:
@@ -226,6 +283,10 @@ class ResetForm(NewPassword, Pair, Ticket, Form):
 
 class PasswordForm(NewPassword, OldPassword, OwnForm):
     """A new password from inside."""
+
+
+class PhoneForm(OneOrTwo, OldPassword, Phone, OwnForm):
+    """A new phone number, from inside."""
 
 
 class BindForm(OwnForm):

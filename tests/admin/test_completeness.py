@@ -45,24 +45,25 @@ def people(world: World, batch: int) -> dict[State, Person]:
 
 
 def file(world: World, person: Person, batch: int, kind: str) -> None:
-    world.do(
-        "INSERT INTO card_uses (serial, code_index, candidate_id, purpose, used_at)"
-        " VALUES (:serial, 40, :id, 'file', clock_timestamp())",
-        serial=person.serial,
-        id=person.id,
-    )
+    """A filing in force, with a code that activation has not used up."""
     world.do(
         """
-        INSERT INTO filings (candidate_id, batch_id, candidate_no, number, kind, content, catalogue_version, filed_at, nonce,
-                             digest, serial, code_index, opening, challenge, receipt, device)
-        VALUES (:id, :batch, :no, 1, :kind, '{}', 1, clock_timestamp(), '', CAST(:digest AS bytea), :serial, 40, '',
-                '', '', '')
+        WITH used AS (
+            INSERT INTO card_uses (serial, code_index, candidate_id, purpose, used_at)
+            SELECT :serial, min(i), :id, 'file', clock_timestamp() FROM generate_series(1, 40) i
+            WHERE i NOT IN (SELECT code_index FROM card_uses WHERE serial = :serial)
+            RETURNING code_index
+        )
+        INSERT INTO filings (candidate_id, batch_id, candidate_no, number, kind, content, catalogue_version,
+                             filed_at, nonce, digest, serial, code_index, opening, challenge, receipt, device)
+        SELECT :id, :batch, :no, 1, :kind, '{}', 1, clock_timestamp(), '', CAST(:serial AS bytea), :serial,
+               code_index, '', '', '', ''
+        FROM used
         """,
         id=person.id,
         batch=batch,
-        kind=kind,
         no=person.candidate_no,
-        digest=person.serial.encode(),
+        kind=kind,
         serial=person.serial,
     )
 

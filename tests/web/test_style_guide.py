@@ -231,9 +231,10 @@ def test_session_is_extended_from_the_dialogue(page: Page, address: str) -> None
 
 
 def test_session_that_ended_leaves_the_page(page: Page, address: str) -> None:
-    page.route("**/sign-in", lambda route: route.fulfill(body="signed out", content_type="text/html"))
+    left = re.compile(r"/sign-in\?next=%2Fshow%2Ftasks%3Fidle%3D1$")
+    page.route(left, lambda route: route.fulfill(body="signed out", content_type="text/html"))
     page.goto(f"{address}/show/tasks?idle=1")
-    page.wait_for_url("**/sign-in", timeout=5000)
+    page.wait_for_url(left, timeout=5000)
 
 
 def test_password_is_shown_on_request_and_hidden_when_sent(page: Page, address: str) -> None:

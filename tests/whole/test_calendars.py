@@ -48,7 +48,6 @@ def year(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Year]:
     number: Literal[2017, 2024] = request.param
-    forget()
     directory = tmp_path_factory.mktemp(f"calendar{number}")
     world = World(new_database(), "redis://unused", directory / "keys")
     calendar = calendar_of(number)
@@ -58,13 +57,6 @@ def year(
     assert not loading.load_plans(world.database, directory / "plans.csv").bad
     yield Year(world, calendar, everybody(world, calendar), mover(world, calendar))
     world.database.dispose()
-    forget()
-
-
-def forget() -> None:
-    """What a process keeps of a database's batches and catalogue; another database has others under the same ids."""
-    catalogue._slice.cache_clear()
-    batches._spec.cache_clear()
 
 
 def plans(calendar: Calendar) -> Iterator[PlanRow]:

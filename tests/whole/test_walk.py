@@ -113,6 +113,7 @@ def house() -> Iterator[House]:
             world.batch("0", name="本科提前批", order=10, opens=timedelta(days=-3), closes=timedelta(days=-1))
             world.batch("9", name="专科批", order=90, opens=timedelta(days=9), closes=timedelta(days=12))
             with here.portals({"candidates": free_port()}) as (portal,):
+                portal.wait_until_ready()
                 chromium = playwright.chromium.launch(executable_path=found, args=list(ARGUMENTS))
                 yield House(here, world, portal, chromium)
                 chromium.close()
@@ -517,6 +518,7 @@ def test_an_officer_goes_from_the_province_to_the_names(house: House) -> None:
         house.walker("offices", at=portal) as walker,
     ):
         both = (WIDE, PHONE)
+        portal.wait_until_ready()
 
         walker.go("/", "sign-in")
         walker.fill({"login": "zhou.min", "password": OFFICER, "digits": "000000"})

@@ -3,7 +3,8 @@
 // <dialog id="timeout-dialog" data-idle data-warn data-extend data-ended data-token data-left data-failed>
 //   data-idle, data-warn   seconds of the session's life, and how long before its end the warning stands
 //   data-extend            where to POST; 2xx extends by data-idle again, 401 or 403 means it has ended
-//   data-ended             where to go at the end: no page of a candidate stays on a shared screen
+//   data-ended             where to go at the end: no page of a candidate stays on a shared screen. The page
+//                          that was open goes along as `next`, to come back to after signing in
 
 const dialog = document.getElementById('timeout-dialog');
 const channel = typeof BroadcastChannel === 'function' ? new BroadcastChannel('session') : null;
@@ -50,7 +51,8 @@ function run(box) {
   function leave() {
     // Here the warning about unsaved changes would only keep the page on the screen.
     window.dispatchEvent(new CustomEvent('session-ended'));
-    window.location.assign(box.dataset.ended);
+    const here = window.location.pathname + window.location.search;
+    window.location.assign(`${box.dataset.ended}?next=${encodeURIComponent(here)}`);
   }
 
   async function stay() {
