@@ -167,7 +167,9 @@ def _entries(plans: Sequence[dict[str, Any]]) -> Iterator[Entry]:
     for (column, institution, group), rows in groupby(plans, place):
         majors = list(rows)
         first = majors[0]
-        requirement = Requirement.parse(first["subject_first"], first["subject_second"])
+        # an institution's majors may each ask for other subjects, and then none of it is asked of the whole
+        asked = {Requirement.parse(row["subject_first"], row["subject_second"]) for row in majors}
+        requirement = asked.pop() if len(asked) == 1 else Requirement()
         offer = Offer(
             institution=institution,
             name=first["institution_name"],

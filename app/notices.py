@@ -225,7 +225,9 @@ TEXTS: Final[Mapping[Kind, str]] = {
         "it was reported that your card is lost or that somebody else was in your account. Each confirmation"
         " needs two codes now."
     ),
-    "phone_changed": N_("the phone number for these messages was changed. For 24 hours each confirmation needs two codes."),
+    "phone_changed": N_(
+        "the phone number for these messages was changed. For 24 hours each confirmation needs two codes."
+    ),
     "two_codes_ended": N_(
         "after a visit in person to an office, it no longer asks two codes for each confirmation in your account."
     ),

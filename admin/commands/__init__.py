@@ -29,7 +29,7 @@ class _Said(click.Group):
                 " try again."
             ) from error
         except Refusal as error:
-            raise click.ClickException(f"{error}. Nothing was changed.") from error
+            raise click.ClickException(f"{str(error).rstrip('.')}. Nothing was changed.") from error
 
 
 def group() -> click.Group:

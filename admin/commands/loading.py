@@ -4,6 +4,7 @@ import csv
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Final, Literal
 
@@ -13,7 +14,7 @@ import yaml
 from admin.intake import loading, sample
 from admin.intake.loading import NotLoaded, Progress, Report, Year
 from app.candidates import Sealer
-from app.columns import load_calendar
+from app.columns import CalendarError, load_calendar
 from app.db import Database
 from app.specs import Calendar
 from config.settings import Settings
@@ -52,8 +53,9 @@ def owner() -> Iterator[tuple[Settings, Database]]:
 
 def shown(path: Path, load: Callable[[Progress], Report]) -> Report:
     """Run a load with a progress bar; a refused file ends the command with its report."""
-    length = max(1, path.stat().st_size // 200) if path.suffix == ".csv" else 0
-    with click.progressbar(length=length or None, label=path.name, show_pos=True, width=24) as bar:  # type: ignore[var-annotated]
+    # how many rows there are is guessed from a csv file's size, and not at all from another's
+    guessed = max(1, path.stat().st_size // 200) if path.suffix.lower() == ".csv" else None
+    with click.progressbar(count(), length=guessed, label=path.name, show_pos=True, width=24) as bar:
         try:
             report = load(bar.update)
         except NotLoaded as error:
@@ -128,7 +130,12 @@ def load_plans(file: Path, accept_good: bool) -> None:  # noqa: FBT001 -- click
 def load_calendar_file(file: Path, open_now: str | None) -> None:
     """Load the batches and windows of a calendar. Refused once anybody has filed."""
     with owner() as (_, database):
-        calendar = load_calendar(file.read_text(encoding="utf-8"))
+        try:
+            calendar = load_calendar(file.read_text(encoding="utf-8"))
+        except (CalendarError, UnicodeDecodeError) as error:
+            raise click.ClickException(f"{file.name}: {error}") from error
+        if open_now and open_now not in calendar.windows:
+            raise click.BadParameter(f"the calendar has no window {open_now}; it has {', '.join(calendar.windows)}")
         if open_now:
             calendar = calendar.opened(open_now, datetime.now(UTC))
         click.echo(f"{loading.load_calendar(database, calendar)} batches loaded")

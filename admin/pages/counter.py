@@ -1,4 +1,7 @@
-"""The counter: a candidate stands before the officer with an identity card and has forgotten the password."""
+"""The counter: a candidate stands before the officer with an identity card.
+
+The password is forgotten, or two codes are asked for a reason that has passed.
+"""
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask_babel import gettext as _
@@ -7,8 +10,8 @@ from werkzeug.wrappers import Response
 from wtforms import BooleanField, HiddenField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length, Regexp
 
-from admin import candidates
-from admin.candidates import TAIL, Approval, Ticket
+from admin import candidates, two_codes
+from admin.candidates import TAIL, Approval, Person, Ticket
 from admin.pages.reach import officer, reading, sealer, transaction, typed, where
 from app.web.forms import OwnForm, no_control_characters, plain
 
@@ -62,6 +65,25 @@ class ResetForm(OwnForm):
     standing = HiddenField()
 
 
+class TwoCodesForm(OwnForm):
+    """What the officer confirms before two codes are no longer asked."""
+
+    reason = TextAreaField(
+        lazy_gettext("Reason"),
+        validators=[
+            InputRequired(lazy_gettext("Write why two codes are no longer needed.")),
+            Length(min=4, max=200, message=lazy_gettext("Write 4 to 200 characters.")),
+            no_control_characters,
+        ],
+        filters=[lambda value: " ".join((value or "").split())],
+    )
+    seen = BooleanField(
+        lazy_gettext("I have seen the identity card, and the person on it stands before me."),
+        validators=[InputRequired(lazy_gettext("Without the person and the identity card this cannot be ended."))],
+    )
+    standing = HiddenField()
+
+
 @pages.get("/counter")
 def look_up() -> str:
     """Ask for a candidate number."""
@@ -89,8 +111,9 @@ def candidate(candidate: int) -> str:
     """Who this is, and whether there is an account, a card, a ticket."""
     with reading() as connection:
         person = candidates.of(connection, officer(), candidate)
+        asked = two_codes.of(connection, candidate)
     officer().require("look_up")
-    return render_template("counter/candidate.html", person=person, id_no=person.masked_id_no(sealer()))
+    return render_template("counter/candidate.html", person=person, asked=asked, id_no=person.masked_id_no(sealer()))
 
 
 @pages.get("/counter/<int:candidate>/reset")
@@ -126,3 +149,37 @@ def approve(candidate: int) -> tuple[str, int] | str:
         status = 422
     page = render_template("counter/reset.html", form=form, person=person, id_no=person.masked_id_no(sealer()))
     return page, status
+
+
+@pages.get("/counter/<int:candidate>/two-codes")
+def two_codes_asked(candidate: int) -> Response | str:
+    """Why two codes are asked, and what ending that needs; after a fresh proof of who asks (A-14)."""
+    with reading() as connection:
+        person = candidates.of(connection, officer(), candidate)
+        asked = two_codes.of(connection, candidate)
+    officer().require("approve_reset")
+    if not officer().proved_lately:
+        return redirect(url_for("entrance.prove", next=request.path), 303)
+    return _two_codes_page(TwoCodesForm(standing=asked.reason or ""), person, asked)
+
+
+@pages.post("/counter/<int:candidate>/two-codes")
+def end_two_codes(candidate: int) -> Response | tuple[str, int]:
+    """One code again: the reason has passed, and the person at the counter is the candidate."""
+    with reading() as connection:
+        person = candidates.of(connection, officer(), candidate)
+        asked = two_codes.of(connection, candidate)
+    officer().require("approve_reset")
+    officer().require_proof()
+    form = TwoCodesForm()
+    if not form.validate():
+        return _two_codes_page(form, person, asked), 400
+    ending = two_codes.Ending(typed(form.reason), typed(form.standing))
+    with transaction() as session:
+        two_codes.end(session, officer(), candidate, ending, where())
+    return redirect(url_for(".candidate", candidate=candidate), 303)
+
+
+def _two_codes_page(form: TwoCodesForm, person: Person, asked: two_codes.TwoCodes) -> str:
+    id_no = person.masked_id_no(sealer())
+    return render_template("counter/two_codes.html", form=form, person=person, asked=asked, id_no=id_no)

@@ -94,8 +94,8 @@ def test_of_two_requests_with_the_same_digits_one_gets_in(
 
 
 def test_one_session_each(world: World, desk: Desk, offices: Offices, who: Colleague) -> None:
-    first = desk.sign_in(who.login, PASSWORD, offices.digits(who, -1), world.where())
-    second = desk.sign_in(who.login, PASSWORD, offices.digits(who), world.where())
+    first = desk.sign_in(who.login, PASSWORD, offices.digits(who), world.where())
+    second = desk.sign_in(who.login, PASSWORD, offices.digits(who, 1), world.where())
     assert isinstance(first, Opened)
     assert isinstance(second, Opened)
     assert load(world, first.session_id) is None

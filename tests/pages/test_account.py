@@ -70,6 +70,19 @@ def test_signing_out_ends_the_session_and_empties_the_browser(
     assert not is_signed_in(copy)
 
 
+def test_signing_out_of_a_session_that_has_lapsed_empties_the_browser_all_the_same(
+    world: World, browser: Browser, person: Person
+) -> None:
+    form = browser.get("/account").form(action="sign-out")
+    world.do("UPDATE sessions SET seen_at = seen_at - interval '1 hour' WHERE candidate_id = :id", id=person.id)
+    answers = _answers(browser)
+    page = browser.submit(form)
+    assert page.url == "https://localhost/signed-out"
+    assert "__Host-sid" not in browser.cookies
+    left = next(headers for headers in answers if "Clear-Site-Data" in headers)
+    assert left["Clear-Site-Data"] == '"cache", "storage"'
+
+
 def _answers(browser: Browser) -> list[dict[str, str]]:
     """The headers of every answer from now on."""
     seen: list[dict[str, str]] = []

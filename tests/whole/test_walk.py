@@ -82,7 +82,8 @@ class House:
             raise
         finally:
             context.close()
-        assert not walker.problems, "\n" + "\n".join(walker.problems)
+        if walker.problems:
+            pytest.fail("\n".join(walker.problems), pytrace=False)
 
     def sign_in(self, walker: Walker, person: Person) -> None:
         """Sign in with number and password."""

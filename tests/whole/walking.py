@@ -104,7 +104,8 @@ class Walker:
     page: Page = field(init=False)
     #: everything found wrong, each time with the page
     problems: list[str] = field(default_factory=list)
-    #: page by its title, and what was pictured
+    noted: set[tuple[str, str]] = field(default_factory=set)
+    #: page by its title
     titles: dict[str, str] = field(default_factory=dict)
     pictures: int = 0
     #: pages axe has judged, by portal, name and width: it cares neither for language nor for a second look
@@ -184,9 +185,16 @@ class Walker:
             if self.script and case not in self.judged:  # axe is a script itself
                 self.judged.add(case)
                 found += grave(self.page, colours=width == WIDE)
-            self.problems += [f"{name} at {width} ({self.path}): {each}" for each in found]
+            self._note(name, width, found)
         if widths:
             self.page.set_viewport_size({"width": self.width, "height": 800})
+
+    def _note(self, name: str, width: int, found: list[str]) -> None:
+        """Each fault is told once of each page, however often it is come by."""
+        page = name.partition(":")[0]
+        new = [each for each in found if (page, each) not in self.noted]
+        self.noted.update((page, each) for each in found)
+        self.problems += [f"{name} at {width} ({self.path}): {each}" for each in new]
 
     def _title(self, name: str, title: str) -> list[str]:
         first = self.titles.setdefault(title, name)

@@ -5,8 +5,12 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
 
+from admin import scope
 from admin.browser import Browser, Page
+from app.db import Database
 from app.entrance import Refused, SignedIn
 from tests.admin.colleagues import PASSWORD, Offices
 from tests.fixtures import SITE
@@ -183,3 +187,96 @@ def test_approving_asks_for_a_fresh_proof(
     page = browser.submit(page.form(has="digits"), {"password": PASSWORD, "digits": offices.digits(who)})
     assert page.url == f"{SITE}/counter/{person.id}/reset"
     assert browser.submit(page.form(has="id_tail"), values).status == 200
+
+
+def two_codes(browser: Browser, person: Person, **typed: str) -> Page:
+    look_up(browser, person.candidate_no)
+    page = browser.click("End two codes")
+    return browser.submit(page.form(has="standing"), {"reason": "all was well", "seen": "y"} | typed)
+
+
+def asked_for(world: World, person: Person, reason: str) -> None:
+    world.do("UPDATE accounts SET two_codes_reason = :reason WHERE candidate_id = :id", reason=reason, id=person.id)
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [("lost", "reported the card lost"), ("not_me", "somebody else was in"), ("office", "An office asked for this")],
+)
+def test_two_codes_are_explained_and_ended(
+    officer_browser: Callable[..., Browser], world: World, person: Person, reason: str, words: str
+) -> None:
+    asked_for(world, person, reason)
+    world.do(
+        "UPDATE accounts SET two_codes_until = clock_timestamp() + interval '1 hour' WHERE candidate_id = :id",
+        id=person.id,
+    )
+    world.do("UPDATE bindings SET wrong_tries = 5 WHERE candidate_id = :id", id=person.id)
+    untouched = "SELECT two_codes_until, wrong_tries FROM accounts JOIN bindings USING (candidate_id)"
+    before = world.rows(untouched)
+    browser = officer_browser(world.point)
+    page = look_up(browser, person.candidate_no)
+    assert words in page.words
+    assert "This ends by itself" in page.words
+    page = two_codes(browser, person)
+    assert page.url == f"{SITE}/counter/{person.id}"
+    assert words not in page.words
+    assert "This ends by itself" in page.words  # the day after a reset goes on
+    assert world.value("SELECT two_codes_reason FROM accounts WHERE candidate_id = :id", id=person.id) is None
+    assert world.rows(untouched) == before
+    assert world.value("SELECT kind FROM notices ORDER BY id DESC LIMIT 1") == "two_codes_ended"
+    entry = world.rows("SELECT * FROM audit ORDER BY id DESC LIMIT 1")[0]
+    assert (entry["act"], entry["candidate_id"]) == ("two_codes.ended", person.id)
+    assert (entry["detail"]["was"], entry["detail"]["reason"]) == (reason, "all was well")
+
+
+@pytest.mark.parametrize(("field", "words"), [("reason", "Write why"), ("seen", "Without the person")])
+def test_two_codes_end_for_a_reason_and_a_person(
+    officer_browser: Callable[..., Browser], world: World, person: Person, field: str, words: str
+) -> None:
+    asked_for(world, person, "not_me")
+    page = two_codes(officer_browser(world.point), person, **{field: ""})
+    assert page.status == 400
+    assert words in page.words
+    assert world.value("SELECT two_codes_reason FROM accounts WHERE candidate_id = :id", id=person.id) == "not_me"
+
+
+def test_what_was_reported_meanwhile_does_not_end(
+    officer_browser: Callable[..., Browser], world: World, person: Person
+) -> None:
+    asked_for(world, person, "lost")
+    browser = officer_browser(world.point)
+    look_up(browser, person.candidate_no)
+    form = browser.click("End two codes").form(has="standing")
+    asked_for(world, person, "not_me")
+    assert browser.submit(form, {"reason": "all was well", "seen": "y"}).status == 409
+    assert world.value("SELECT two_codes_reason FROM accounts WHERE candidate_id = :id", id=person.id) == "not_me"
+
+
+def test_where_one_code_is_asked_there_is_nothing_to_end(
+    officer_browser: Callable[..., Browser], world: World, person: Person
+) -> None:
+    browser = officer_browser(world.point)
+    page = look_up(browser, person.candidate_no)
+    assert "One code is asked" in page.words
+    assert "End two codes" not in page.words
+    assert "nothing here that an office could end" in browser.get(f"/counter/{person.id}/two-codes").words
+
+
+def test_the_offices_role_ends_two_codes_of_its_own_candidates_and_nothing_else(
+    offices: Offices, offices_role: Database, world: World, person: Person
+) -> None:
+    asked_for(world, person, "lost")
+    elsewhere = offices.visitor(offices.appoint(world.new_point("长沙市第二中学")))
+    with scope.transaction(offices_role, elsewhere) as session:
+        session.execute(text("UPDATE accounts SET two_codes_reason = NULL"))
+    assert world.value("SELECT two_codes_reason FROM accounts WHERE candidate_id = :id", id=person.id) == "lost"
+    here = offices.visitor(offices.appoint(world.point))
+    for forbidden in (
+        "UPDATE accounts SET two_codes_until = NULL",
+        "UPDATE accounts SET password = ''",
+        "UPDATE bindings SET wrong_tries = 0",
+        "SELECT mobile_sealed FROM accounts",
+    ):
+        with scope.transaction(offices_role, here) as session, pytest.raises(ProgrammingError):
+            session.execute(text(forbidden))

@@ -22,6 +22,7 @@ FORMS = {
     "progress.export": {"table": "counts"},
     "counter.find": {"number": "17430102150001"},
     "counter.approve": {"id_tail": "000000", "reason": "forgotten", "seen": "y"},
+    "counter.end_two_codes": {"reason": "found again", "seen": "y", "standing": "lost"},
 }
 
 
@@ -203,6 +204,7 @@ def test_what_a_role_may(offices_app: Flask, officer_browser: Callable[..., Brow
             if status == 403:
                 refused[role].add(rule.endpoint)
     counter = {"counter.look_up", "counter.find", "counter.candidate", "counter.reset", "counter.approve"}
+    counter |= {"counter.two_codes_asked", "counter.end_two_codes"}
     assert refused == {"operator": set(), "approver": set(), "auditor": counter, "system_admin": counter}
 
 

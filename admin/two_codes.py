@@ -1,0 +1,91 @@
+"""Two codes for each confirmation: why a candidate is asked them, and how an office ends that (C-13).
+
+Only the account's standing reason ends here: a card reported lost and found again, a stranger in the account,
+a flag of an office. The day after a reset or a new phone number runs out by itself, and wrong tries are
+forgiven by a right code alone; the offices' role in the database can change neither.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, text
+from sqlalchemy.orm import Session
+
+from admin import candidates
+from admin.officers import Visitor
+from app import accounts, audit
+from app.bindings import SINGLE_TRIES
+from app.db import together
+from app.entrance import Where
+from app.errors import OutOfDate
+from app.notices import notice
+
+
+@dataclass(frozen=True, slots=True)
+class TwoCodes:
+    """What of a candidate's account asks two codes."""
+
+    #: "lost", "not_me", "office": until an office ends it
+    reason: str | None
+    #: after a reset or a new phone number: until then, by itself
+    until: datetime | None
+    #: after wrong codes: until a right answer
+    after_tries: bool
+
+    @property
+    def asked(self) -> bool:
+        """Whether two codes are asked, whatever for."""
+        return self.reason is not None or self.until is not None or self.after_tries
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What is typed at the counter; `standing`: the reason shown when the form was rendered."""
+
+    why: str
+    standing: str
+
+
+_OF = text("""
+    SELECT a.two_codes_reason AS reason,
+           CASE WHEN a.two_codes_until > clock_timestamp() THEN a.two_codes_until END AS until,
+           coalesce(bn.wrong_tries >= :tries, false) AS after_tries
+    FROM candidates c
+    LEFT JOIN accounts a ON a.candidate_id = c.id
+    LEFT JOIN bindings bn ON bn.candidate_id = c.id
+    WHERE c.id = :candidate
+""")
+_LOCK = text("SELECT two_codes_reason FROM accounts WHERE candidate_id = :candidate FOR UPDATE")
+
+
+def of(connection: Connection | Session, candidate_id: int) -> TwoCodes:
+    """Why two codes are asked of a candidate, whom `candidates.of` has let the officer through to."""
+    row = connection.execute(_OF, {"candidate": candidate_id, "tries": SINGLE_TRIES}).mappings().one()
+    return TwoCodes(**row)
+
+
+def end(session: Session, visitor: Visitor, candidate_id: int, ending: Ending, where: Where) -> None:
+    """End the standing reason, for the person at the counter; the candidate is told.
+
+    Raises `NotFound` out of scope, and `OutOfDate` when the reason is no longer the one shown.
+    """
+    candidates.of(session, visitor, candidate_id)
+    reason = session.execute(_LOCK, {"candidate": candidate_id}).scalar()
+    if reason is None or reason != ending.standing:
+        raise OutOfDate("two codes are asked for another reason by now, or for none")
+    together(
+        session,
+        accounts.two_codes_ended(candidate_id, reason),
+        notice("two_codes_ended", candidate_id, where.request_id, office=visitor.office_name),
+        audit.entry(
+            "two_codes.ended",
+            actor="officer",
+            officer_id=visitor.officer_id,
+            candidate_id=candidate_id,
+            ip=where.ip,
+            request_id=where.request_id,
+            office=visitor.office_id,
+            was=reason,
+            reason=ending.why,
+        ),
+    )
