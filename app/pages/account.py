@@ -177,10 +177,14 @@ def _phone_changed(token: str) -> Response:
 
 def _wrong_code(wrong: Wrong) -> str:
     if wrong.two_needed:
-        return _("This is not what was asked for, and nothing was used up. Please type both codes asked for below.")
+        return _(
+            "This is not what was asked for. Nothing was changed or used up. Please type both codes asked for here."
+        )
     return ngettext(
-        "This is not the code asked for. It was not used up. After %(num)d more wrong answer two codes are asked.",
-        "This is not the code asked for. It was not used up. After %(num)d more wrong answers two codes are asked.",
+        "This is not the code asked for. The number was not changed and the code not used up. After %(num)d more wrong"
+        " answer two codes are asked.",
+        "This is not the code asked for. The number was not changed and the code not used up. After %(num)d more wrong"
+        " answers two codes are asked.",
         SINGLE_TRIES - wrong.tries,
     )
 

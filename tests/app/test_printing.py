@@ -33,7 +33,9 @@ MAJORS = [PaperMajor(f"{at:02}", name) for at, name in enumerate(("临床医学�
 
 
 def column(filled: int, slots: int, name: str = "普通志愿") -> PaperColumn:
-    rows = [PaperRow(at, f"{4000 + at}-101", "湖南信息职业技术学院", "长沙", MAJORS, "服从") for at in range(1, filled + 1)]
+    rows = [
+        PaperRow(at, f"{4000 + at}-101", "湖南信息职业技术学院", "长沙", MAJORS, "服从") for at in range(1, filled + 1)
+    ]
     return PaperColumn(name, rows, slots, 6, asks_adjust=True, boxes=["院校服从：服从"])
 
 

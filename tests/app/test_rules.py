@@ -376,7 +376,11 @@ LACKING = replace(
 
 
 @pytest.mark.parametrize("policy", ["block", "warn"])
-@pytest.mark.parametrize(("rule", "meets", "tags"), CONDITIONS, ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize(
+    ("rule", "meets", "tags"),
+    CONDITIONS,
+    ids=lambda value: str(sorted(value) if isinstance(value, set | frozenset) else value)[:60],
+)
 def test_f11_each_condition(rule: dict[str, object], meets: dict[str, object], tags: set[str], policy: str) -> None:
     spec = with_rule(FIRST, "GEN1", policy=policy, **rule)
     offer = Offer("1001", "大学", MAJORS, tags=frozenset(tags))

@@ -49,9 +49,7 @@ def test_each_unused_code_is_asked_for_equally_often() -> None:
 
 
 @given(st.binary(min_size=32, max_size=64), st.text(max_size=20), counts)
-def test_the_pair_is_two_different_codes_of_the_card_and_always_the_same(
-    key: bytes, serial: str, count: int
-) -> None:
+def test_the_pair_is_two_different_codes_of_the_card_and_always_the_same(key: bytes, serial: str, count: int) -> None:
     first, second = challenges.pair_for_binding(key, serial, count)
     assert first != second
     assert {first, second} <= set(range(1, count + 1))
@@ -67,8 +65,7 @@ def test_the_pair_follows_the_written_formula() -> None:
 def test_another_key_asks_other_pairs() -> None:
     names = [serials.make("1701", number) for number in range(1, 201)]
     same = sum(
-        challenges.pair_for_binding(KEY, name, 40) == challenges.pair_for_binding(KEY[::-1], name, 40)
-        for name in names
+        challenges.pair_for_binding(KEY, name, 40) == challenges.pair_for_binding(KEY[::-1], name, 40) for name in names
     )
     assert same < 5  # one in 1,560 by chance
 
@@ -77,8 +74,7 @@ def test_another_key_asks_other_pairs() -> None:
 def test_every_ordered_pair_is_equally_likely_over_the_serials(count: int) -> None:
     pairs = count * (count - 1)
     found = Counter(
-        challenges.pair_for_binding(KEY, serials.make("1701", number), count)
-        for number in range(1, 200 * pairs + 1)
+        challenges.pair_for_binding(KEY, serials.make("1701", number), count) for number in range(1, 200 * pairs + 1)
     )
     assert len(found) == pairs
     statistic = sum((times - 200) ** 2 / 200 for times in found.values())
@@ -86,9 +82,7 @@ def test_every_ordered_pair_is_equally_likely_over_the_serials(count: int) -> No
 
 
 def test_what_the_rejection_leaves_is_uniform() -> None:
-    bound = (
-        3 * 2**30
-    )  # a quarter of all words is rejected; without that, the first third would come twice as often
+    bound = 3 * 2**30  # a quarter of all words is rejected; without that, the first third would come twice as often
     found = Counter(_below(bound, KEY, str(number).encode()) >> 30 for number in range(6000))
     assert set(found) == {0, 1, 2}
     assert sum((times - 2000) ** 2 / 2000 for times in found.values()) < 40

@@ -224,9 +224,7 @@ def test_the_formula_never_changes_under_cards_already_printed() -> None:
     opening = codes.opening("12345671", SALT, 1)
     assert opening.hex() == "7a50363621241c56f92aa5ba1cb4e056c51d9b4b5c38eedcae25f439f4860d9c"
     by_algorithm = {
-        algorithm: codes.seal(
-            opening, key=KEYS[1], algorithm=algorithm, lot=LOT, serial=SERIAL, index=1
-        ).hex()
+        algorithm: codes.seal(opening, key=KEYS[1], algorithm=algorithm, lot=LOT, serial=SERIAL, index=1).hex()
         for algorithm in Algorithm
     }
     assert by_algorithm == {
@@ -298,9 +296,7 @@ def test_one_altered_bit_of_a_verifier_refuses_its_code_and_no_other(bit: int) -
     altered[bit // 8] ^= 1 << bit % 8
     card = replace(CARD, verifiers=bytes(altered))
     hit = bit // 128 + 1
-    assert [index for index in range(1, 5) if codes.judge(card, index, CODES[index - 1], KEYS) is None] == [
-        hit
-    ]
+    assert [index for index in range(1, 5) if codes.judge(card, index, CODES[index - 1], KEYS) is None] == [hit]
 
 
 def test_an_index_the_card_does_not_have_is_an_error_and_never_a_match() -> None:

@@ -32,9 +32,7 @@ class Seeded:
         return self._random.randbytes(nbytes)
 
 
-def make_request(
-    count: int = 12, codes_per_card: int = 10, algorithm: Algorithm = Algorithm.SHA256
-) -> LotRequest:
+def make_request(count: int = 12, codes_per_card: int = 10, algorithm: Algorithm = Algorithm.SHA256) -> LotRequest:
     return LotRequest("1701", count, codes_per_card, algorithm, 7)
 
 
@@ -46,9 +44,7 @@ def test_every_code_of_a_lot_opens_its_card_at_its_number(algorithm: Algorithm) 
         assert (card.sealed.serial, card.sealed.lot, card.sealed.key_chain) == (card.serial, "1701", (7,))
         assert card.sealed.algorithm is algorithm
         assert card.sealed.count == len(set(card.codes)) == 10
-        answers = [
-            codes.judge(card.sealed, index, code, KEYS) for index, code in enumerate(card.codes, start=1)
-        ]
+        answers = [codes.judge(card.sealed, index, code, KEYS) for index, code in enumerate(card.codes, start=1)]
         assert None not in answers
 
 

@@ -76,8 +76,6 @@ def test_a_number_that_does_not_fit_has_no_serial(number: int) -> None:
 
 
 @given(lots, numbers, lots, numbers)
-def test_serials_sort_as_text_in_the_order_of_the_boxes(
-    lot: str, number: int, other: str, another: int
-) -> None:
+def test_serials_sort_as_text_in_the_order_of_the_boxes(lot: str, number: int, other: str, another: int) -> None:
     one, two = Serial(lot, number), Serial(other, another)
     assert (one < two) == (one.text < two.text)

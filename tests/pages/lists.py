@@ -24,7 +24,9 @@ def press(browser: Browser, page: Page, values: dict[str, str], act: str = "save
     return browser.submit(page.form(has="version"), values, button="act", value=act)
 
 
-def rows(*codes: str, column: str = "GEN1", majors: str = "01 02", adjust: str = "yes", first: int = 0) -> dict[str, str]:
+def rows(
+    *codes: str, column: str = "GEN1", majors: str = "01 02", adjust: str = "yes", first: int = 0
+) -> dict[str, str]:
     """Rows typed below each other, from row `first` on."""
     typed: dict[str, str] = {}
     for at, code in enumerate(codes, first):

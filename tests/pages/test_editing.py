@@ -75,7 +75,9 @@ def test_an_institution_is_read_however_it_is_typed(text: str) -> None:
     assert codes(meant(TypedRow(0, code=text, majors=("01",)))) == ["4301"]
 
 
-@pytest.mark.parametrize("text", ["4301-101", "４３０１－１０１", "4301—101", "4301 101", "4301/101", "4301.101", "4301–101"])
+@pytest.mark.parametrize(
+    "text", ["4301-101", "４３０１－１０１", "4301—101", "4301 101", "4301/101", "4301.101", "4301–101"]
+)
 def test_a_group_is_read_with_any_mark_between(text: str) -> None:
     assert codes(meant(TypedRow(0, code=text), of=spec("GROUP"))) == ["4301-101"]
 
@@ -209,7 +211,9 @@ def test_a_name_typed_before_searching_becomes_the_search() -> None:
 def test_a_list_comes_back_as_it_was_typed() -> None:
     of = spec("GROUP")
     given = [TypedRow(0, position="1", code="4301-101", majors=("01", "02"), adjust="no")]
-    content = understand(Typed(1, Act(), {"GEN": TypedColumn(tuple(given), institution_adjust=True)}), of, whole()).content
+    content = understand(
+        Typed(1, Act(), {"GEN": TypedColumn(tuple(given), institution_adjust=True)}), of, whole()
+    ).content
     assert as_typed(content, of) == {"GEN": TypedColumn(tuple(given), institution_adjust=True)}
 
 
@@ -248,7 +252,9 @@ def test_a_field_there_is_none_of_or_one_sent_twice_changes_nothing(
     assert world.value("SELECT count(*) FROM drafts") == 0
 
 
-@pytest.mark.parametrize("act", ["", "publish", "up", "up GEN1", "up GEN1 10", "up GEN1 -1", "up GEN9 0", "save GEN1 0"])
+@pytest.mark.parametrize(
+    "act", ["", "publish", "up", "up GEN1", "up GEN1 10", "up GEN1 -1", "up GEN9 0", "save GEN1 0"]
+)
 def test_a_button_there_is_none_of_changes_nothing(at: Browser, world: World, act: str) -> None:
     form = at.get("/preferences/1/edit").form(has="version")
     page = at.send("POST", "/preferences/1/edit", [*form.fields, ("GEN1-0-code", "4301"), ("act", act)])

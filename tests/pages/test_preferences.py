@@ -56,7 +56,7 @@ def test_the_codes_ask_nothing_but_what_the_card_has(way: Way) -> None:
     browser, person = way
     page = edit(browser, rows("4301"), "check")
     assert len(asked(page)) == 1
-    assert "autocomplete=\"off\"" in page.text
+    assert 'autocomplete="off"' in page.text
     assert person.serial[:4] in page.words
 
 
@@ -516,7 +516,14 @@ def test_what_changes_against_the_list_in_force_is_said_in_words(way: Way) -> No
 
 def test_an_institution_is_found_by_code_name_place_major_and_pinyin(way: Way) -> None:
     browser, _ = way
-    for words, found in {"4305": 1, "湘江大学4305": 1, "长沙 法学": 12, "xjdx": 12, "４３０５": 1, "no such": 0}.items():
+    for words, found in {
+        "4305": 1,
+        "湘江大学4305": 1,
+        "长沙 法学": 12,
+        "xjdx": 12,
+        "４３０５": 1,
+        "no such": 0,
+    }.items():
         page = browser.submit(browser.get("/preferences/1/catalogue").form(has="q"), {"q": words})
         assert page.text.count('<li class="task') == found, words
 
@@ -591,7 +598,8 @@ def test_searching_narrows_by_place_ownership_and_tuition(way: Way, world: World
 def test_a_list_of_another_batch_is_copied_as_far_as_this_one_offers_it(way: Way, world: World) -> None:
     browser, person = way
     world.batch("2", name="本科二批")
-    world.plan("1", "GEN1", "5", "8888", "01")
+    for major in ("01", "02"):
+        world.plan("1", "GEN1", "5", "8888", major)
     file(browser, person, "4301", "8888", "4302")
     page = browser.get("/preferences/2/copy")
     page = browser.submit(page.form(has="source"))

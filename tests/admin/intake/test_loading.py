@@ -22,7 +22,7 @@ from admin.commands.loading import year_of
 from admin.intake import loading
 from admin.intake.exchange import open_table, write_table
 from admin.intake.layouts import CANDIDATES, PLANS, REGIONS, SCHOOLS, Generation, Layout
-from admin.intake.loading import NotLoaded, Report, Year
+from admin.intake.loading import NotLoaded, Report, Year, report
 from admin.intake.rows import COMMAND, BadRow, BadTable, Row
 from admin.intake.sample import SampleFiles, generate
 from app import tallies
@@ -836,9 +836,9 @@ def scratch(new_database_of: Callable[[], Database], province: Province) -> Data
 def test_text_and_bytes_come_out_of_copy_as_they_went_in(scratch: Database, rows: list[tuple[str, bytes]]) -> None:
     with scratch.transaction() as session:
         session.execute(text("CREATE TEMP TABLE copied (at int, word text, octets bytea) ON COMMIT DROP"))
-        with loading._driver(session).cursor() as cursor, cursor.copy("COPY copied FROM STDIN") as copy:
+        with report.driver(session).cursor() as cursor, cursor.copy("COPY copied FROM STDIN") as copy:
             for at, (word, octets) in enumerate(rows):
-                copy.write(f"{at}\t{loading._text(word)}\t{loading._bytes(octets)}\n")
+                copy.write(f"{at}\t{report.copy_text(word)}\t{report.copy_bytes(octets)}\n")
         found = session.execute(text("SELECT word, octets FROM copied ORDER BY at")).all()
     assert [(word, bytes(octets)) for word, octets in found] == rows
 
