@@ -86,7 +86,8 @@ def _forms(text: object) -> tuple[str, ...]:
 
 
 def _placeholders(text: str) -> list[str]:
-    return sorted(match[0] for match in _PLACEHOLDER.finditer(text.replace("%%", "")))
+    # a set: another language may have to name a thing twice
+    return sorted({match[0] for match in _PLACEHOLDER.finditer(text.replace("%%", ""))})
 
 
 def main(arguments: list[str]) -> int:

@@ -47,6 +47,17 @@ class Found:
         """Name of institution and group."""
         return listing.full_name(self.entry.offer)
 
+    @property
+    def subjects(self) -> str:
+        """What subjects it asks for, in words."""
+        return listing.subjects_asked(self.entry.offer.requirement)
+
+    @property
+    def fits(self) -> bool:
+        """Whether the candidate took them."""
+        facts = visitor().facts
+        return self.entry.offer.requirement.met_by(facts.first_subject, facts.second_subjects)
+
 
 def catalogue_page(batch: str) -> str:
     """GET /preferences/<batch>/catalogue: a search form and what it finds."""

@@ -5,17 +5,17 @@ Beside each row stand what the rules say of it and what changed since the filing
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from app.catalogue import Entry, Slice
 from app.choices import Choice, ColumnChoices, from_content
 from app.differences import Difference
 from app.eligibility import Facts, unmet
 from app.findings import Finding, Verdict
-from app.offers import Offer
+from app.offers import Offer, Requirement
 from app.pages.words import _
 from app.specs import BatchSpec, ColumnSpec
-from app.wording import phrase
+from app.wording import N_, phrase
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +107,30 @@ def full_name(offer: Offer) -> str:
 def entry_code(entry: Entry) -> str:
     """The codes of an entry as they are typed: "1234", or "1234-101"."""
     return Choice(entry.offer.institution, entry.offer.group).code
+
+
+_SUBJECTS: Final = {
+    "PHY": N_("physics"),
+    "HIS": N_("history"),
+    "CHE": N_("chemistry"),
+    "BIO": N_("biology"),
+    "POL": N_("politics"),
+    "GEO": N_("geography"),
+}
+
+
+def subjects_asked(asked: Requirement) -> str:
+    """What subjects an offer asks for (3+1+2), in words; "" where it asks for none."""
+    said = []
+    if asked.first == "EITHER":
+        said.append(_("first subject physics or history"))
+    elif asked.first:
+        said.append(_("first subject %(subject)s", subject=_(_SUBJECTS[asked.first])))
+    if asked.mode:
+        named = _(", ").join(_(_SUBJECTS.get(code, code)) for code in sorted(asked.second))
+        all_of = asked.mode == "ALL_OF"
+        said.append(_("and %(subjects)s", subjects=named) if all_of else _("and one of %(subjects)s", subjects=named))
+    return _(", ").join(said)
 
 
 def columns(

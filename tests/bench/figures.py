@@ -23,7 +23,7 @@ class Figure:
 
 
 def _shown(value: float) -> str:
-    return f"{value:.2f}" if isinstance(value, float) else str(value)
+    return f"{value:.2f}".removesuffix(".00")
 
 
 def note(text: str) -> None:

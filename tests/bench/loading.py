@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -36,9 +35,9 @@ def load_ratio() -> list[Figure]:
         def ours(_: int) -> float:
             database = _fresh(url, "loaded")
             command = [sys.executable, "-m", "tests.bench.loading", database, str(directory), str(files.candidates)]
-            said = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
-            peaks.append(said["peak"])
-            return said["rows"] / float(said["seconds"])
+            said, peak = _watched(command)
+            peaks.append(peak)
+            return said["rows"] / said["seconds"]
 
         ours(0)
         rows = directory / "rows"
@@ -73,10 +72,13 @@ def _fresh(url: str, name: str) -> str:
 
 
 def _copy_out(url: str, rows: Path) -> None:
-    with psycopg.connect(plain(url)) as connection, rows.open("wb") as file:
-        with connection.cursor().copy("COPY candidates TO STDOUT") as copy:
-            for block in copy:
-                file.write(block)
+    with (
+        psycopg.connect(plain(url)) as connection,
+        connection.cursor().copy("COPY candidates TO STDOUT") as copy,
+        rows.open("wb") as file,
+    ):
+        for block in copy:
+            file.write(block)
 
 
 def _copy_in(url: str, rows: Path) -> float:
@@ -90,8 +92,32 @@ def _copy_in(url: str, rows: Path) -> float:
         return time.perf_counter() - started
 
 
+def _watched(command: list[str]) -> tuple[dict[str, float], int]:
+    """What a program prints, and the most memory (bytes) that it and its children held together."""
+    peak = 0
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        while process.poll() is None:
+            peak = max(peak, _held(process.pid))
+            time.sleep(0.1)
+        said: dict[str, float] = json.loads(process.stdout.read() if process.stdout else b"")
+    return said, peak
+
+
+def _held(pid: int) -> int:
+    """A page that several processes share counts once."""
+    held = 0
+    try:
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                held = 1024 * int(line.split()[1])
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:  # it has just ended
+        return held
+    return held + sum(_held(int(child)) for child in children)
+
+
 def _load(url: str, directory: Path, candidates: Path) -> dict[str, float]:
-    """One load in a process of its own: rows, seconds, and the most memory any process of it held (bytes)."""
+    """One load in a process of its own: rows and seconds."""
     keys = KeyRing.load(directory / "keys")
     sealer = Sealer(keys.column_key, keys.index_key)
     database = Database(url)
@@ -100,12 +126,7 @@ def _load(url: str, directory: Path, candidates: Path) -> dict[str, float]:
     report = loading.load_candidates(database, sealer, year, candidates)
     seconds = time.perf_counter() - started
     database.dispose()
-    return {"rows": report.loaded, "seconds": seconds, "peak": _peak()}
-
-
-def _peak() -> int:
-    own, children = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return 1024 * (own + children)
+    return {"rows": report.loaded, "seconds": seconds}
 
 
 if __name__ == "__main__":

@@ -5,12 +5,13 @@ import os
 import psycopg
 from flask import Flask
 
+#: as many as `SCHEMA` makes
 ROWS = 400_000
-SCHEMA = f"""
+SCHEMA = """
     CREATE TABLE reference_rows (id bigint PRIMARY KEY, tries integer NOT NULL);
     CREATE TABLE reference_filings (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, row_id bigint, content text);
     CREATE TABLE reference_audit (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, row_id bigint, detail text);
-    INSERT INTO reference_rows SELECT n, 0 FROM generate_series(1, {ROWS}) n;
+    INSERT INTO reference_rows SELECT n, 0 FROM generate_series(1, 400000) n;
 """
 CONTENT = "f" * 600
 DETAIL = "a" * 200

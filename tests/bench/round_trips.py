@@ -56,9 +56,7 @@ def _pages(stage: Stage, app: Flask, wire: Wire) -> int:
     return max(counts.values())
 
 
-def _turns(  # noqa: PLR0913, PLR0917 -- one request
-    stage: Stage, app: Flask, wire: Wire, method: str, path: str, member: Member | None, body: str = ""
-) -> int:
+def _turns(stage: Stage, app: Flask, wire: Wire, method: str, path: str, member: Member | None, body: str = "") -> int:
     """Round trips of one request; raises `RuntimeError` unless it went well."""
     cookies = stage.cookies(member) if member else stage.form_cookie
     headers = {

@@ -24,7 +24,8 @@ def filed(world: World, signed_in: Way) -> Way:
     world.batch("1")
     browser, person = in_english(signed_in[0]), signed_in[1]
     file(browser, person, "4301", "4302")
-    confirm(browser, edit(browser, {}, "remove GEN1 0") and edit(browser, {}, "check"), person)
+    edit(browser, {}, "remove GEN1 0")
+    confirm(browser, edit(browser, {}, "check"), person)
     return browser, person
 
 
@@ -68,7 +69,7 @@ def test_a_receipt_says_what_was_filed_and_that_it_is_in_force(filed: Way, world
     assert evidence.shown(digest) in page.words
     assert "Only you yourself type the codes of your card." in page.words
     assert "Using a computer that others use too?" in page.words
-    assert page.form(action="/sign-out")
+    assert sum(form.action == "/sign-out" for form in page.forms) >= 2
 
 
 def test_an_older_receipt_says_that_it_is_no_longer_in_force(filed: Way) -> None:

@@ -97,7 +97,7 @@ def test_an_institution_without_groups_may_stand_in_a_mixed_column() -> None:
     assert codes(meant(TypedRow(0, code="4301"), of=spec("GROUP", "MIXED_FIRST"))) == ["4301"]
 
 
-@pytest.mark.parametrize("text", ["湖南大学", "4301\x00", "43\x1f01", "123456789", "4301-101", "‮4301"])
+@pytest.mark.parametrize("text", ["湖南大学", "4301\x00", "43\x1f01", "123456789", "4301-101", "\u202e4301"])
 def test_what_is_no_code_is_named_beside_its_field(text: str) -> None:
     found = meant(TypedRow(0, code=text))
     assert list(found.errors) == ["GEN-0-code"]

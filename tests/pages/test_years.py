@@ -1,7 +1,7 @@
 """Both calendars we ship, on the pages: every batch can be edited, searched, printed, and a full list filed."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -32,7 +32,7 @@ class Year:
 
 
 @pytest.fixture(params=[2017, 2024])
-def year(request: pytest.FixtureRequest, world: World) -> Iterator[Year]:
+def year(request: pytest.FixtureRequest, world: World) -> Year:
     number: Literal[2017, 2024] = request.param
     calendar = calendar_of(number)
     loading.load_calendar(world.database, calendar.opened("W2", datetime.now(UTC)))
@@ -50,7 +50,7 @@ def year(request: pytest.FixtureRequest, world: World) -> Iterator[Year]:
             **{"class": subject_class, "id": member.person.id},
         )
     world._count_again()
-    yield Year(world, calendar, members)
+    return Year(world, calendar, members)
 
 
 def offer(world: World, spec: BatchSpec, column: ColumnSpec, subject_class: str) -> None:
@@ -75,8 +75,9 @@ def offer(world: World, spec: BatchSpec, column: ColumnSpec, subject_class: str)
                     major_code, institution_name, group_name, major_name, place, province_name, ownership, nature, tags,
                     tuition, years, quota, subject_first, subject_second, restricted, languages, sex, remark, initials,
                     major_initials)
-                VALUES (1, :batch, :class, :column, :institution, :group, :major, '湖南信息职业技术学院', '', '人工智能工程技术',
-                    '长沙市', '湖南省', '公办', '', '{}', 5000, 4, 10, '', '', '{}', '{}', '', '', 'HNXX', 'RGZN')
+                VALUES (1, :batch, :class, :column, :institution, :group, :major, '湖南信息职业技术学院', '',
+                    '人工智能工程技术', '长沙市', '湖南省', '公办', '', '{}', 5000, 4, 10, '', '', '{}', '{}', '', '',
+                    'HNXX', 'RGZN')
             """),
             values,
         )

@@ -131,7 +131,7 @@ def _frame() -> dict[str, Any]:
     officer = SimpleNamespace(
         name="周敏",
         office_name="长沙市芙蓉区招生办",
-        role="审核员" if _language() != "en" else "approver",
+        role_name="审核员" if _language() != "en" else "approver",
         form_mark="",
     )
     return {
