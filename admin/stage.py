@@ -196,5 +196,6 @@ def _environment(settings: Settings, port: int, workers: int) -> dict[str, str]:
         "KEYS_DIRECTORY": str(settings.keys_directory.resolve()),
         "LOG_LEVEL": settings.log_level,
         "WORKERS": str(workers),
+        "THREADS": "4",  # no nginx here: browsers keep idle connections open
         "BIND": f"127.0.0.1:{port}",
     }

@@ -35,6 +35,8 @@ _STANDS = text("""
            clock_timestamp() AS now,
            EXISTS (SELECT 1 FROM bindings bn WHERE bn.candidate_id = c.id) AS bound,
            EXISTS (SELECT 1 FROM filings f WHERE f.candidate_id = c.id AND f.batch_id = b.id) AS filed,
+           EXISTS (SELECT 1 FROM filings w WHERE w.candidate_id = c.id AND w.batch_id = b.id AND w.kind = 'waiver'
+                   AND w.filed_at >= d.updated_at) AS given_up_since,
            c.point_id, b.opens_at, b.closes_at, b.suspended_at
     FROM candidates c
     JOIN batches b ON b.id = :batch AND c.subject_class = ANY (b.subject_classes)
@@ -54,7 +56,7 @@ def save(session: Session, candidate_id: int, batch_id: int, content: dict[str, 
     """
     stands = _hold(session, candidate_id, batch_id)
     never_anything = not stands["version"] and not stands["filed"]
-    if stands["content"] == content or (never_anything and not content["columns"]):
+    if (stands["content"] == content and not stands["given_up_since"]) or (never_anything and not content["columns"]):
         return int(stands["version"])
     if stands["version"] != seen_version:
         raise DraftMoved(version=stands["version"])

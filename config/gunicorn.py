@@ -1,6 +1,7 @@
 """gunicorn for one portal: `gunicorn -c config/gunicorn.py 'wsgi:candidates()'`.
 
 Few synchronous workers behind nginx: with threads, transactions were slower and the slowest twice as slow.
+Without nginx in front (THREADS above 1: demo and tests) a browser's idle connections would hold such a worker.
 """
 
 import os
@@ -9,7 +10,8 @@ from pathlib import Path
 
 bind = os.environ.get("BIND", "127.0.0.1:8000")
 workers = int(os.environ.get("WORKERS", "2"))
-worker_class = "sync"
+threads = int(os.environ.get("THREADS", "1"))
+worker_class = "sync" if threads == 1 else "gthread"
 umask = 0o007  # the socket is for nginx's group, nobody else
 
 # nginx holds slow clients; a request that takes longer than this is stuck, the database gives up in 3 s.

@@ -48,6 +48,8 @@ class Settings(BaseModel):
     trusted_hosts: tuple[str, ...] = ("localhost", "127.0.0.1")
     #: gunicorn workers per portal: limits kept in memory are divided by it when Redis is away (R-08)
     workers: int = Field(default=2, ge=1, le=64)
+    #: threads of one worker: one behind nginx, more where browsers reach gunicorn themselves
+    threads: int = Field(default=1, ge=1, le=16)
     #: one proxy of ours (nginx) in front sets X-Real-IP; without it the socket's address is the client
     behind_proxy: bool = False
     #: seconds after the close in which a lock already asked for is still honoured (O-04)

@@ -18,7 +18,7 @@ from app.differences import Difference, differences
 from app.errors import NotFound
 from app.evidence import Receipt, ReceiptError
 from app.pages import listing, papers
-from app.pages.fetch import batch_code, visitor
+from app.pages.fetch import COSTLY, batch_code, session_key, visitor
 from app.pages.words import _
 from app.preferences import Sheet
 from app.web.forms import Form
@@ -96,7 +96,7 @@ def receipt(batch: str, number: int) -> str:
 
 
 @pages.get("/filings/<batch>/<int:number>.pdf")
-@limiter.limit(costly_flood)
+@limiter.limit(COSTLY, key_func=session_key)
 def receipt_pdf(batch: str, number: int) -> Response:
     """The receipt on one A4 page."""
     version = _version(batch, number)

@@ -90,7 +90,9 @@ def begin_waiver(batch: str) -> BaseResponse:
 def _page(found: Sheet, whole: Slice, trouble: Trouble | None = None) -> Response:
     asked = found.challenge
     obstacle = _obstacle(found)
-    content = asked.content if asked is not None and obstacle != "elsewhere" else preferences.compacted(found.content)
+    # what the question is about; where it is not asked any more, the draft as it is now
+    questioned = asked is not None and obstacle not in {"elsewhere", "changed"}
+    content = asked.content if asked is not None and questioned else preferences.compacted(found.content)
     changed = differences(found.in_force, content)
     moved = trouble.changed if trouble else ()
     if obstacle == "changed" and asked is not None:

@@ -12,12 +12,19 @@ from app.preferences import Sheet
 from app.sessions import Visitor
 from app.web.portal import reading
 
+#: costly pages (searches, documents) one session is given; by session, for a whole school may share an address (R-02)
+COSTLY: Final = "120 per minute"
 _BATCH: Final = re.compile(r"[0-9A-Za-z_-]{1,60}")
 
 
 def visitor() -> Visitor:
     """The signed-in candidate."""
     return cast("Visitor", current_user)
+
+
+def session_key() -> str:
+    """What a limit by session counts: nobody else can use it up."""
+    return visitor().session_hash.hex()
 
 
 def batch_code(text: str) -> str:

@@ -37,7 +37,9 @@ def receipt(row: Mapping[str, Any], spec: BatchSpec, whole: Slice, visitor: Visi
         columns=_columns(spec, row["content"], whole, blank=False),
         words={
             **_common(),
-            "qr": _("Verify: scan, then paste at /verify"),
+            "qr": _(
+                "Verify: scan, then paste at %(address)s", address=f"{services().settings.trusted_hosts[0]}/verify"
+            ),
             "notice": _(
                 "Keep this receipt. Whoever has it can check at the service or offline that this version was filed"
                 " and not changed since. Nobody needs your password or the codes of your card: no teacher, no"

@@ -5,7 +5,6 @@ The pages themselves stand in `drafting` (edit, discard, restore, the paper form
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 from flask import Blueprint, render_template
@@ -13,9 +12,9 @@ from flask import Blueprint, render_template
 from app import bindings, preferences
 from app.errors import NoCard
 from app.pages import choosing, confirming, copying, drafting
-from app.pages.fetch import visitor
+from app.pages.fetch import COSTLY, session_key, visitor
 from app.preferences import Line
-from app.web.limits import costly_flood, limiter
+from app.web.limits import limiter
 from app.web.portal import reading
 
 pages = Blueprint("preferences", __name__, url_prefix="/preferences")
@@ -28,7 +27,6 @@ class Overview:
     open: list[Line]
     later: list[Line]
     closed: list[Line]
-    now: datetime | None
     #: codes left on the card; None while none is bound
     codes_left: int | None
 
@@ -54,7 +52,6 @@ def overview() -> str:
         ),
         later=[line for line in lines if line.batch.state == "not_yet_open"],
         closed=[line for line in lines if line.batch.state == "closed"],
-        now=lines[0].batch.now if lines else None,
         codes_left=left,
     )
     return render_template("preferences/overview.html", found=found, few=bindings.FEW_LEFT)
@@ -65,13 +62,8 @@ _BATCH: Final = "/<batch>"
 PACE: Final = "60 per minute"
 
 
-def _session() -> str:
-    """What is counted by session can be used up by nobody else."""
-    return visitor().session_hash.hex()
-
-
-_costly = limiter.limit(costly_flood)
-_paced = limiter.limit(PACE, key_func=_session)
+_costly = limiter.limit(COSTLY, key_func=session_key)
+_paced = limiter.limit(PACE, key_func=session_key)
 
 pages.get(f"{_BATCH}/edit")(drafting.edit)
 pages.post(f"{_BATCH}/edit")(drafting.keep)

@@ -140,7 +140,7 @@ def post(world: World) -> Iterator[Callable[[str], Post]]:
 
 def _queue(world: World, person: Person, kind: notices.Kind = "activated", key: str = "1", **params: object) -> None:
     with world.database.transaction() as session:
-        together(session, notices.notice(kind, person.id, key, **params))
+        together(session, notices.notice(kind, person.id, key, mobile_sealed=None, **params))
 
 
 def _all_due(world: World) -> None:
