@@ -1,6 +1,6 @@
 # Everything here works on a fresh machine with Python 3.11 or later: config/bootstrap.sh installs what is missing.
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test smoke bench drill check lint types imports templates catalogue supply structure \
+.PHONY: help venv demo test smoke bench check lint types imports templates catalogue supply structure \
 	format lock clean
 
 BOOTSTRAP := config/bootstrap.sh
@@ -16,7 +16,6 @@ help:
 	@echo 'make test    all tests (TESTS=path for some, WORKERS=n)'
 	@echo 'make smoke   the shortest walk through a running service'
 	@echo 'make bench   measurements (ONLY=name for one)'
-	@echo 'make drill   the rehearsals of the runbook'
 	@echo 'make check   style, types, layers, templates, translations, locks and licences'
 	@echo 'make format  write the sources as `make check` wants them'
 	@echo 'make lock    lock files anew from pyproject.toml'
@@ -39,10 +38,6 @@ smoke:
 bench:
 	$(BOOTSTRAP) checks
 	$(PYTHON) -m tests.bench $(ONLY)
-
-drill:
-	$(BOOTSTRAP) checks
-	$(PYTHON) -m admin drill
 
 check: venv
 	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target \

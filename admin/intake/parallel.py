@@ -37,6 +37,9 @@ def in_order(work: Callable[[Chunk], Result], chunks: Iterable[Chunk]) -> Iterat
 def _spread(work: Callable[[Any], Any], chunks: Iterator[Any], workers: int) -> Iterator[Any]:
     """By turns, one chunk each: while a worker has one, the pipe is free for it to answer."""
     with ExitStack() as stack:
+        # the collector writes to every page it looks at, and a page written to is shared no longer
+        gc.freeze()
+        stack.callback(gc.unfreeze)
         pipes = [stack.enter_context(_worker(work)) for _ in range(workers)]
         sent = 0
         for sent, chunk in enumerate(chunks, 1):
@@ -66,7 +69,6 @@ def _worker(work: Callable[[Any], Any]) -> "Iterator[Connection]":
 
 def _serve(work: Callable[[Any], Any], pipe: "Connection", starters_end: "Connection") -> None:
     starters_end.close()  # held open here too, it would outlive the starter, and so would we
-    gc.freeze()  # the collector would write to every page we share with the starter
     with suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
         while True:
             chunk = pipe.recv()

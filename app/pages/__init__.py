@@ -27,6 +27,7 @@ OPEN: Final = frozenset(
         "account.sign_out",
         "account.signed_out",
         "archive.verify",
+        "archive.receipt_key",
     }
 )
 

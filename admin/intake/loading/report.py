@@ -18,7 +18,7 @@ from app.errors import BadInput
 from app.wording import N_
 
 #: rows checked, and sent to the server, at once
-CHUNK: Final = 2_000
+CHUNK: Final = 1_000
 MOST_REPORTED: Final = 100_000
 
 Progress = Callable[[int], None]
