@@ -86,7 +86,9 @@ class Table:
         every = all(fields)
         for record in records:
             cells = list(map(str.strip, record.cells))
-            troubles = [*self._wanted(record.troubles), *self._unseemly(cells)]
+            troubles = [*self._wanted(record.troubles)] if record.troubles else []
+            if not self._seemly(cells):
+                troubles += self._unseemly(cells)
             for at, column in special if cells else ():
                 cells[at] = _canonical(column, cells[at], at, troubles)
             if troubles:
@@ -101,11 +103,13 @@ class Table:
         """Troubles of columns that are not left out."""
         return (trouble for trouble in troubles if trouble.at < 0 or self._columns[trouble.at])
 
+    def _seemly(self, cells: list[str]) -> bool:
+        """Whether no cell needs a closer look: so nearly always, told from the row as a whole."""
+        joined = "".join(cells)
+        return joined.isprintable() and len(joined) <= self._limits.cell
+
     def _unseemly(self, cells: list[str]) -> list[Trouble]:
         """Cells that are too long or hold what nobody can see. Line breaks that are allowed become plain."""
-        joined = "".join(cells)
-        if joined.isprintable() and len(joined) <= self._limits.cell:
-            return []
         troubles = []
         for at, cell in enumerate(cells):
             column = self._columns[at]
