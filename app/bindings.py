@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app import audit, tallies
-from app.db import Base, Document, Moment, Octets, Words, Write, together
+from app.db import Base, Document, Moment, Octets, Question, Words, Write, together
 from app.errors import NoCard, NotFound, TooSoon
 from cards import codes
 from cards.challenges import draw_index
@@ -164,15 +164,15 @@ def sealed(row: Mapping[str, Any]) -> SealedCard:
     )
 
 
-_OF = text(f"SELECT {FIELDS} FROM accounts a {JOINS} WHERE a.candidate_id = :candidate")  # noqa: S608 -- constants
+_OF: Final = Question(f"SELECT {FIELDS} FROM accounts a {JOINS} WHERE a.candidate_id = :candidate")  # noqa: S608 -- constants
 
 
 def of(connection: Connection | Session, candidate_id: int) -> Bound:
     """The candidate's binding; raises `NoCard`."""
-    row = connection.execute(_OF, {"candidate": candidate_id}).mappings().first()
+    row = _OF.first(connection, {"candidate": candidate_id})
     if row is None:
         raise NoCard
-    return from_row(candidate_id, dict(row))
+    return from_row(candidate_id, row)
 
 
 # --- judging -----------------------------------------------------------------------------------------

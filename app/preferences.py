@@ -17,14 +17,13 @@ from dataclasses import dataclass
 from datetime import UTC, timedelta
 from typing import Any, Final, Literal
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app import accounts, audit, bindings, catalogue, choices, drafts, evidence, filings, rules, standing, tallies
 from app.batches import Opened
 from app.bindings import Right
 from app.catalogue import Slice
-from app.db import Write, together
+from app.db import Question, Write, together
 from app.differences import Difference, differences
 from app.errors import (
     ChallengeStale,
@@ -84,7 +83,7 @@ __all__ = [
     "verdict",
 ]
 
-_LOCK: Final = text("""
+_LOCK: Final = Question("""
     WITH candidate AS MATERIALIZED (
         SELECT candidate_id FROM accounts WHERE candidate_id = :candidate FOR UPDATE
     )
@@ -295,7 +294,7 @@ def confirm(  # noqa: PLR0913, PLR0917 -- who, what, from where, and what it tak
 
     Raises `WindowShut`, `ChallengeStale`, `KeyReused`, `RulesBroken`, `NoCard`, `TooSoon`; then nothing changed.
     """
-    session.execute(_LOCK, {"candidate": visitor.candidate_id, "batch": batch_code})
+    _LOCK.first(session, {"candidate": visitor.candidate_id, "batch": batch_code})
     row = standing.row(session, visitor, batch_code, answer.key)
     found = standing.read(visitor, row)
     if row["prior_number"] is not None:

@@ -4,7 +4,6 @@ The password is forgotten, or two codes are asked for a reason that has passed.
 """
 
 from flask import Blueprint, redirect, render_template, request, url_for
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext
 from werkzeug.wrappers import Response
 from wtforms import BooleanField, HiddenField, StringField, TextAreaField
@@ -14,6 +13,7 @@ from admin import candidates, two_codes
 from admin.candidates import TAIL, Approval, Person, Ticket
 from admin.pages.reach import officer, reading, sealer, transaction, typed, where
 from app.web.forms import OwnForm, no_control_characters, plain
+from app.web.languages import gettext as _
 
 pages = Blueprint("counter", __name__)
 

@@ -16,11 +16,11 @@ from app.entrance import NOTICE_VERSION
 from app.errors import Unavailable
 from app.web.forms import single
 from app.web.guard import csrf, local_target
+from app.web.languages import LANGUAGES
 from app.web.portal import reading, request_id, services
 
 pages = Blueprint("public", __name__)
 _log = logging.getLogger("zhiyuan.csp")
-LANGUAGES: Final = frozenset({"zh_Hans", "en"})
 APPEARANCES: Final = frozenset({"", "large-font", "high-contrast", "large-font high-contrast"})
 SECURITY_LIFE: Final = timedelta(days=300)
 

@@ -6,11 +6,11 @@ from typing import Final
 
 from flask import Flask, Response, make_response, render_template, request
 from flask.globals import request_ctx
-from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, TooManyRequests
 
 from app.errors import BadInput, Refusal, TooSoon, Unavailable
+from app.web.languages import gettext as _
 from app.web.portal import request_id
 from app.wording import N_
 
