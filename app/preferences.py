@@ -14,7 +14,7 @@ import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
 from sqlalchemy.orm import Session
@@ -33,6 +33,7 @@ from app.errors import (
     NotFound,
     Refusal,
     RulesBroken,
+    TooSoon,
     WindowShut,
 )
 from app.evidence import FilingRecord
@@ -82,6 +83,9 @@ __all__ = [
     "sources",
     "verdict",
 ]
+
+#: how often a person files at most, in all batches together (F-14): so many in so long
+PACE: Final = ((10, timedelta(minutes=1)), (60, timedelta(days=1)))
 
 _LOCK: Final = Question("""
     WITH candidate AS MATERIALIZED (
@@ -301,6 +305,7 @@ def confirm(  # noqa: PLR0913, PLR0917 -- who, what, from where, and what it tak
         return _replayed(visitor, found, row, answer)
     found.batch.window.require_open(found.now, grace=grace)
     asked = _current(visitor, found, answer)
+    _require_pace(row["filed_lately"], found.now)
     if asked.kind == "list":
         changed = differences(asked.content, compacted(found.content))
         if changed:
@@ -341,6 +346,15 @@ def _current(visitor: Visitor, found: Sheet, answer: Answer) -> Asked:
     if found.two_codes_due and len(answer.codes) < 2 and not used_up:
         raise ChallengeStale  # the page was made while one code was enough: not an attempt
     return asked
+
+
+def _require_pace(filed_lately: Sequence[datetime], now: datetime) -> None:
+    """Raise `TooSoon` for more filings than a person makes. Nobody without the card can bring that about."""
+    for most, time in PACE:
+        if len(filed_lately) >= most:
+            wait = filed_lately[most - 1] + time - now
+            if wait > timedelta(0):
+                raise TooSoon(max(1, round(wait.total_seconds())))
 
 
 def _require_rules(session: Session, visitor: Visitor, found: Sheet, asked: Asked) -> None:

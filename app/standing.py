@@ -133,7 +133,9 @@ _SHEET: Final = Question(f"""
            ch.digest AS challenge_digest, ch.asked AS challenge_asked, ch.issued_at,
            prior.number AS prior_number, prior.prior_batch, prior.receipt AS prior_receipt,
            prior.kind AS prior_kind, prior.content AS prior_content,
-           prior.catalogue_version AS prior_catalogue
+           prior.catalogue_version AS prior_catalogue,
+           ARRAY(SELECT p.filed_at FROM filings p WHERE p.candidate_id = a.candidate_id
+                 AND p.filed_at > clock_timestamp() - interval '1 day' ORDER BY p.filed_at DESC) AS filed_lately
     FROM accounts a
     JOIN batches b ON b.code = :batch
     {bindings.JOINS}
@@ -260,9 +262,7 @@ _OVERVIEW: Final = Question(f"""
 
 def overview(connection: Connection, visitor: Visitor) -> list[Line]:
     """Every batch of the candidate's subject class, and how far each is."""
-    found = _OVERVIEW.all(
-        connection, {"candidate": visitor.candidate_id, "subject_class": visitor.facts.subject_class}
-    )
+    found = _OVERVIEW.all(connection, {"candidate": visitor.candidate_id, "subject_class": visitor.facts.subject_class})
     return [
         Line(
             batch=batches.from_row(each),

@@ -77,9 +77,7 @@ class Service(Flask):
 class _Loader(DispatchingJinjaLoader):
     """Finds the file behind the name with its language."""
 
-    def get_source(
-        self, environment: Environment, template: str
-    ) -> tuple[str, str | None, Callable[[], bool] | None]:
+    def get_source(self, environment: Environment, template: str) -> tuple[str, str | None, Callable[[], bool] | None]:
         return super().get_source(environment, template.partition(":")[2])
 
 
@@ -134,7 +132,9 @@ class _Translator(NodeTransformer):
                 return self._number(one, many, num, values, call.lineno) or call
         return call
 
-    def _number(self, one: str, many: str, num: nodes.Expr, values: dict[str, nodes.Expr], line: int) -> nodes.Expr | None:
+    def _number(
+        self, one: str, many: str, num: nodes.Expr, values: dict[str, nodes.Expr], line: int
+    ) -> nodes.Expr | None:
         """A text for a number of things: one for all numbers, or one for 1 and one for the others."""
         values = {"num": num, **values}
         said = {self._texts.ngettext(one, many, number) for number in range(200)}
@@ -150,6 +150,8 @@ class _Translator(NodeTransformer):
 
     def _text(self, text: str, values: dict[str, nodes.Expr], line: int) -> nodes.Expr | None:
         """`text` with the values in their places; None where only the call itself can fill it."""
+        if values and all(_is_constant(value) for value in values.values()):
+            return None  # Jinja would join the constants as text and escape the text's own marks
         parts: list[nodes.Expr] = []
         at = 0
         for place in _PLACEHOLDER.finditer(text):
@@ -167,3 +169,11 @@ class _Translator(NodeTransformer):
             return nodes.Const(self._safe(text), lineno=line)
         parts.append(nodes.Const(self._safe(text[at:])))
         return nodes.Concat([part for part in parts if part != nodes.Const(self._safe(""))], lineno=line)
+
+
+def _is_constant(value: nodes.Expr) -> bool:
+    try:
+        value.as_const()
+    except nodes.Impossible:
+        return False
+    return True

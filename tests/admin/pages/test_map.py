@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import pytest
 from flask import Flask
-from sqlalchemy import event
 from werkzeug.routing import Rule
 
 from admin.browser import Answer, Browser
@@ -14,7 +13,7 @@ from admin.officers import ROLES
 from admin.pages import OPEN
 from app.web.portal import Services
 from tests.admin.colleagues import Offices
-from tests.fixtures import SITE, over_wsgi
+from tests.fixtures import SITE, over_wsgi, statements_of
 from tests.makers import World
 
 #: what an officer's page may be asked with besides its address
@@ -225,12 +224,7 @@ def test_no_page_of_the_portal_touches_a_list(
 ) -> None:
     """Every address and method once, with good forms: not one statement writes, or reads, what was filed."""
     services: Services = offices_app.extensions["zhiyuan"]
-    asked: list[str] = []
-    event.listen(
-        services.database.engine,
-        "before_cursor_execute",
-        lambda _connection, _cursor, statement, *_rest: asked.append(statement),
-    )
+    asked = statements_of(services.database)
     browser = officer_browser(scene.world.point)
     before = scene.world.rows("SELECT (SELECT count(*) FROM drafts), (SELECT count(*) FROM filings)")
     for rule, method in sorted(rules(offices_app), key=lambda one: one[0].endpoint == "entrance.sign_out"):
