@@ -51,6 +51,11 @@ def compare(connection: Connection | Session, box_id: int, scanned: Iterable[Spa
     return Difference(tuple(without(due, there)), tuple(without(there, due)))
 
 
+def expected(connection: Connection | Session, box_id: int) -> int:
+    """How many cards that can be given away should be in a box."""
+    return len(connection.execute(_LIVE, {"box": box_id}).scalars().all())
+
+
 def confirm(  # noqa: PLR0913, PLR0917 -- a session, who, which box, how many and whence
     session: Session, visitor: Visitor, sent: Sent, box: Boxed, counted: int, where: Where
 ) -> Miscounted | None:
@@ -60,10 +65,10 @@ def confirm(  # noqa: PLR0913, PLR0917 -- a session, who, which box, how many an
     the officer is the receiver's, and `OutOfDate` when the box was confirmed or reported before.
     """
     _hold_as_receiver(session, visitor, box)
-    expected = len(session.execute(_LIVE, {"box": box.id}).scalars().all())
-    if counted != expected:
+    due = expected(session, box.id)
+    if counted != due:
         together(session, entry("miscounted", visitor, sent.id, where, box=box.number, counted=counted))
-        return Miscounted(expected)
+        return Miscounted(due)
     together(
         session,
         Write(

@@ -1,6 +1,5 @@
 """The register: who was given which card, when and by whom. It names serials and never a code (D-12)."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -37,14 +36,14 @@ _REGISTER = text("""
     LEFT JOIN cards k ON k.holder_id = c.id AND k.state IN ('handed', 'bound')
     LEFT JOIN handovers h ON h.serial = k.serial
     LEFT JOIN officers f ON f.id = h.officer_id LEFT JOIN officers s ON s.id = h.second_id
-    WHERE c.point_id = :point AND (:class_no = '' OR c.class_no = :class_no)
+    WHERE c.point_id = :point
     ORDER BY c.class_no, c.candidate_no
 """)
 
 
-def register(connection: Connection | Session, point_id: int, class_no: str = "") -> list[Registered]:
-    """Everybody of a point, or of one class, with the card they were given."""
-    found = connection.execute(_REGISTER, {"point": point_id, "class_no": class_no}).mappings()
+def of_point(connection: Connection | Session, point_id: int) -> list[Registered]:
+    """Everybody of a point, by class, with the card they hold."""
+    found = connection.execute(_REGISTER, {"point": point_id}).mappings()
     return [Registered(**row) for row in found]
 
 
@@ -57,6 +56,6 @@ _LATEST = text("""
 """)
 
 
-def latest(connection: Connection | Session, office_id: int) -> Sequence[Registered]:
+def latest(connection: Connection | Session, office_id: int) -> list[Registered]:
     """The last cards that were handed out from an office's stock."""
     return [Registered(**row) for row in connection.execute(_LATEST, {"office": office_id}).mappings()]

@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from sqlalchemy import CheckConstraint, Connection, ForeignKey, ForeignKeyConstraint, SmallInteger, text
+from sqlalchemy import (
+    CheckConstraint,
+    Connection,
+    ForeignKey,
+    ForeignKeyConstraint,
+    SmallInteger,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.dialects.postgresql import INT8MULTIRANGE, INT8RANGE, Range
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -55,6 +63,7 @@ class Box(Base):
 
     __tablename__ = "boxes"
     __table_args__ = (
+        UniqueConstraint("transfer_id", "number", name="uq_boxes_transfer_id_number"),
         CheckConstraint("state IN ('sent', 'differs', 'arrived', 'settled')", name="state"),
         CheckConstraint("NOT isempty(span) AND cards > 0", name="span"),
         CheckConstraint("(state = 'sent') = (checked_by IS NULL)", name="checked"),
@@ -109,6 +118,8 @@ class Sent:
     receiver_id: int
     receiver: str
     upper_id: int
+    #: officers at or above this path settle differences
+    upper_path: str
     sender: str
     sent_at: datetime
     note: str
@@ -128,7 +139,8 @@ class Sent:
 
 
 _SENT: Final = f"""
-    SELECT t.id, t.giver_id, g.name AS giver, t.receiver_id, r.name AS receiver, t.upper_id, f.name AS sender,
+    SELECT t.id, t.giver_id, g.name AS giver, t.receiver_id, r.name AS receiver, t.upper_id,
+           u.path AS upper_path, f.name AS sender,
            t.sent_at, t.note,
            (SELECT json_agg(json_build_array(
                 b.id, b.number, lower(b.span), upper(b.span) - 1, b.cards, b.state,
@@ -137,7 +149,7 @@ _SENT: Final = f"""
                 c.name, b.checked_at, b.proposal_id) ORDER BY b.number)
             FROM boxes b LEFT JOIN officers c ON c.id = b.checked_by WHERE b.transfer_id = t.id) AS boxes
     FROM transfers t JOIN offices g ON g.id = t.giver_id JOIN offices r ON r.id = t.receiver_id
-    JOIN officers f ON f.id = t.sent_by JOIN offices p ON p.id = t.lower_id
+    JOIN officers f ON f.id = t.sent_by JOIN offices p ON p.id = t.lower_id JOIN offices u ON u.id = t.upper_id
     WHERE {BELOW}
 """  # noqa: S608 -- constants
 _ONE = text(f"{_SENT} AND t.id = :id")

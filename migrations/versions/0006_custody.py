@@ -180,7 +180,7 @@ RULES = {
     "transfers": f"lower_id IN ({_OWN})",
     "boxes": "EXISTS (SELECT FROM transfers t WHERE t.id = boxes.transfer_id)",
     "places": f"office_id IN ({_OWN}) OR EXISTS (SELECT FROM boxes b WHERE b.id = places.box_id)",
-    "handovers": f"office_id IN ({_OWN})",
+    "handovers": f"office_id IN ({_OWN}) OR EXISTS (SELECT FROM candidates c WHERE c.id = handovers.candidate_id)",
 }
 _HELD = "EXISTS (SELECT FROM candidates c WHERE c.id = {}.{})"
 _LIES_THERE = "EXISTS (SELECT FROM places p WHERE p.span @> CAST(left(cards.serial, 11) AS bigint))"

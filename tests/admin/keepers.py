@@ -1,11 +1,23 @@
 """Custody for tests: lots without codes, officers at every office, and what they do through the offices' role."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from admin import differences, handing, proposals, receiving, replacements, scope, statements, stock, transfers, withdrawals
+from admin import (
+    differences,
+    handing,
+    proposals,
+    receiving,
+    replacements,
+    scope,
+    statements,
+    stock,
+    transfers,
+    withdrawals,
+)
 from admin.deeds import KINDS
 from admin.differences import Settling
 from admin.handing import Presented
@@ -134,14 +146,14 @@ class Keepers:
         """Send spans from the province down to an office, each step confirmed."""
         path = self.world.value("SELECT path FROM offices WHERE id = :id", id=office)
         line = [int(each) for each in path.strip("/").split("/")]
-        for giver, receiver in zip(line, line[1:], strict=False):
+        for giver, receiver in itertools.pairwise(line):
             transfer = self.send(giver, receiver, *spans)
             for number in range(1, len(spans) + 1):
                 self.confirm(receiver, transfer, number)
 
     # --- with a candidate ------------------------------------------------------------------------
 
-    def hand_over(self, point: int, person: Person, serial: str, tail: str | None = None, *, rested: bool = True) -> Any:
+    def hand_over(self, point: int, person: Person, serial: str, tail: str = "", *, rested: bool = True) -> Any:
         """Hand a card over; `rested` lets five seconds pass first."""
         one = self.at(point)
         if rested:

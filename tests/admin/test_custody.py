@@ -1,9 +1,10 @@
 """Custody: a card is in one place, goes one step at a time, and the books come out after each."""
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 
-from admin import scope, statements, transfers
+from admin import scope, statements
 from admin.receiving import Miscounted
 from admin.spans import Span, of_lot, serial_of
 from admin.statements import Stated
@@ -103,7 +104,7 @@ def test_the_tables_know_no_other_neighbours_and_no_two_places(world: World, kee
     with pytest.raises(IntegrityError, match="ck_transfers_neighbours"):
         world.do("UPDATE transfers SET receiver_id = :p", p=world.point)
     with pytest.raises(IntegrityError, match="ex_places_span"):
-        world.do("INSERT INTO places (span, office_id) VALUES (int8range(:n, :n, '[]'), :o)", n=span.first, o=world.point)
+        world.do("INSERT INTO places (span, office_id) VALUES (int8range(:n, :n + 1), :o)", n=span.first, o=world.point)
 
 
 def test_who_may_receive(world: World, keepers: Keepers) -> None:
@@ -129,9 +130,15 @@ def test_while_a_difference_is_open_nothing_of_the_box_goes_on(world: World, kee
     span = keepers.take_in(cards=10)
     keepers.bring(world.county, part(span, 1, 8))
     transfer = keepers.send(world.county, world.point, part(span, 1, 3), part(span, 4, 6))
-    for wrong in ({"missing": [part(span, 4, 4)]}, {"extra": [part(span, 2, 2)]}, {"extra": [of_lot("1999", 1)]}, {}):
+    nothing: list[Span] = []
+    for missing, extra in (
+        ([part(span, 4, 4)], nothing),  # of another box
+        (nothing, [part(span, 2, 2)]),  # of this box, so not too many
+        (nothing, [of_lot("1999", 1)]),  # no such card
+        (nothing, nothing),
+    ):
         with pytest.raises(BadInput):
-            keepers.report(world.point, transfer, **wrong)
+            keepers.report(world.point, transfer, missing=missing, extra=extra)
     keepers.report(world.point, transfer, missing=[part(span, 2, 2)], extra=[part(span, 7, 7)])
     keepers.confirm(world.point, transfer, 2)
     for office, box in ((world.point, part(span, 1, 1)), (world.county, part(span, 1, 1))):
@@ -203,12 +210,12 @@ def test_beneath_the_gates_an_office_sees_and_moves_its_own_places_only(
     keepers.bring(world.county, part(span, 1, 5))
     other = keepers.at(world.new_county("430103", "天心区"))
     with scope.transaction(offices_role, other) as session:
-        assert session.execute(transfers.text("SELECT count(*) FROM places")).scalar() == 0
-        assert session.execute(transfers.text("SELECT count(*) FROM transfers")).scalar() == 0
-        touched = session.execute(transfers.text("UPDATE cards SET state = 'void'"))
+        assert session.execute(text("SELECT count(*) FROM places")).scalar() == 0
+        assert session.execute(text("SELECT count(*) FROM transfers")).scalar() == 0
+        touched = session.execute(text("UPDATE cards SET state = 'void'"))
         assert getattr(touched, "rowcount", None) == 0
-        assert getattr(session.execute(transfers.text("UPDATE lots SET quarantined_at = now()")), "rowcount", 0) == 0
+        assert getattr(session.execute(text("UPDATE lots SET quarantined_at = now()")), "rowcount", 0) == 0
     for forbidden in ("UPDATE cards SET verifiers = ''", "DELETE FROM handovers", "UPDATE proposals SET word = ''"):
         with scope.transaction(offices_role, other) as session, pytest.raises(ProgrammingError):
-            session.execute(transfers.text(forbidden))
+            session.execute(text(forbidden))
     keepers.require_balance()
