@@ -38,7 +38,7 @@ def of_transfer(sent: Sent, now: datetime) -> Response:
         (_("To"), sent.receiver),
         (_("Sent"), f"{full_moment(sent.sent_at)}, {sent.sender}"),
         (_("Cards"), f"{sent.cards:,}"),
-        *([(_("Note"), sent.note)] if sent.note else []),
+        *([(_("Remark"), sent.note)] if sent.note else []),
     ]
     sheet = Sheet("", [SheetColumn(name, wide=name == columns[1]) for name in columns], rows)
     title = _("Hand-over of card boxes no. %(number)s", number=sent.id)

@@ -32,7 +32,7 @@ class SendForm(OwnForm):
         validators=[InputRequired(lazy_gettext("Choose who receives the cards."))],
     )
     spans = spans_field(lazy_gettext("Serials, one box a line"))
-    note = StringField(lazy_gettext("Note"), validators=[Length(max=100), no_control_characters], filters=[one_line])
+    note = StringField(lazy_gettext("Remark"), validators=[Length(max=100), no_control_characters], filters=[one_line])
 
 
 def _send_page(form: SendForm) -> str:

@@ -182,12 +182,8 @@ def test_a_replacement_takes_two_officers_and_is_in_force_at_once(
     page = submit(first, page, "serial", serial=serial_of(span.first), **typed)
     act = page.url
     assert world.value("SELECT state FROM cards WHERE serial = :s", s=person.serial) == "bound"  # still
-    assert (
-        first.send(
-            "POST", f"{act}/approve", dict(page.form(has="mark").fields) | {"word": serial_of(span.first)}
-        ).status
-        == 403
-    )
+    own = [*page.form(has="mark").fields, ("word", serial_of(span.first))]
+    assert first.send("POST", f"{act}/approve", own).status == 403
     page = submit(second, second.get(act), "word", word=shown(span.first))
     assert "Approved and done" in page.words
     assert world.value("SELECT state FROM cards WHERE serial = :s", s=person.serial) == "replaced"
