@@ -1,4 +1,4 @@
-"""Custody of the cards, for those who run the service: do the books come out?"""
+"""Custody of the cards, for those who run the service: whether the books come out."""
 
 import click
 
@@ -24,13 +24,11 @@ def balance(everything: bool) -> None:  # noqa: FBT001 -- click
     wrong = [line for line in lines if line.counts.difference]
     shown = [line for line in lines if line.counts != books.Counts()] if everything else wrong
     if shown:
-        click.echo(
-            f"{'received':>10} {'stock':>10} {'on the way':>10} {'handed':>10} {'void':>10} {'difference':>10}  office"
-        )
+        click.echo(_row("received", "stock", "on the way", "handed", "void", "difference", "office"))
     for line in shown:
         counts = line.counts
         figures = (counts.received, counts.stock, counts.way, counts.issued, counts.void, counts.difference)
-        click.echo(f"{' '.join(f'{figure:>10}' for figure in figures)}  {line.name}")
+        click.echo(_row(*figures, line.name))
     if wrong:
         raise click.ClickException(
             f"{len(wrong)} offices do not come out. Let nothing be handed on there before the cause is found; the audit"
@@ -40,4 +38,9 @@ def balance(everything: bool) -> None:  # noqa: FBT001 -- click
     click.echo(f"The books come out at all {len(lines)} offices: {total.received} cards.")
 
 
-commands = (stock,)
+def _row(*cells: object) -> str:
+    *figures, name = cells
+    return f"{' '.join(f'{figure:>10}' for figure in figures)}  {name}"
+
+
+commands: list[click.Command] = [stock]
