@@ -51,9 +51,9 @@ def compare(connection: Connection | Session, box_id: int, scanned: Iterable[Spa
     return Difference(tuple(without(due, there)), tuple(without(there, due)))
 
 
-def expected(connection: Connection | Session, box_id: int) -> int:
+def expected(connection: Connection | Session, box: Boxed) -> int:
     """How many cards that can be given away should be in a box."""
-    return len(connection.execute(_LIVE, {"box": box_id}).scalars().all())
+    return stock.counted(connection, [box.span])[0]
 
 
 def confirm(  # noqa: PLR0913, PLR0917 -- a session, who, which box, how many and whence
@@ -65,7 +65,7 @@ def confirm(  # noqa: PLR0913, PLR0917 -- a session, who, which box, how many an
     the officer is the receiver's, and `OutOfDate` when the box was confirmed or reported before.
     """
     _hold_as_receiver(session, visitor, box)
-    due = expected(session, box.id)
+    due = expected(session, box)
     if counted != due:
         together(session, entry("miscounted", visitor, sent.id, where, box=box.number, counted=counted))
         return Miscounted(due)

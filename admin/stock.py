@@ -82,12 +82,13 @@ def put(session: Session, office_id: int, spans: Sequence[Span], box_id: int | N
 
 _HERE = text("""
     SELECT k.state FROM places s JOIN cards k ON k.serial = :serial
-    WHERE s.span @> CAST(:number AS bigint) AND s.office_id = :office AND s.box_id IS NULL FOR SHARE OF s
+    WHERE s.span @> CAST(:number AS bigint) AND s.office_id = :office AND s.box_id IS NULL
+    FOR SHARE OF s FOR UPDATE OF k
 """)
 
 
 def may_be_given(session: Session, office_id: int, serial: str) -> bool:
-    """Whether this card can be given to somebody from the office's stock; it stays there until the transaction ends."""
+    """Whether this card can be given to somebody from the office's stock; it is held until the transaction ends."""
     found = session.execute(_HERE, {"serial": serial, "number": number_of(serial), "office": office_id})
     return found.scalar() == "stock"
 

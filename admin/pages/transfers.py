@@ -167,7 +167,7 @@ def _scanned(form: CountForm, sent: Sent, box: Boxed) -> Response | tuple[str, i
         return _count_page(form, sent, box), 400
     with reading() as connection:
         found = receiving.compare(connection, box.id, scanned)
-        expected = receiving.expected(connection, box.id)
+        expected = receiving.expected(connection, box)
     if not found:
         return _confirmed(form, sent, box, expected)
     form.missing.data, form.extra.data = written(found.missing), written(found.extra)

@@ -1,16 +1,21 @@
 """From the point's stock into the candidate's hand, and another card: pace, limits, lots under quarantine."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from admin import withdrawals
-from admin.handing import Handed, NotHanded
+from admin import handing, withdrawals
+from admin.handing import Handed, NotHanded, Presented
+from admin.officers import Visitor
 from admin.replacements import NotReplaced
 from admin.spans import Span, serial_of
 from app import accounts, bindings, standing
+from app.db import Database
 from app.errors import NotAllowed, NotFound, OutOfDate, TooSoon
 from tests.admin.keepers import Keepers
-from tests.makers import World
+from tests.makers import Person, World
 
 
 @pytest.fixture
@@ -86,6 +91,36 @@ def test_one_card_in_five_seconds_for_each_officer(world: World, keepers: Keeper
             "        tstzrange(handed_at + interval '1 minute', handed_at + interval '61 seconds') FROM handovers",
             serial=serial_of(span.first + 1),
         )
+
+
+def test_two_officers_at_once_give_one_card(world: World, keepers: Keepers, span: Span) -> None:
+    people = [world.candidate(card=False) for _ in range(2)]
+    point, at = world.point, serial_of(span.first)
+    keepers.at(point)
+    second = keepers.at(point, "approver")
+    crowded = Keepers(world, keepers.offices, Database(world.url, role="zhiyuan_offices", pool_size=4), keepers._known)
+
+    def both(one: Callable[[], object], other: Callable[[], object]) -> list[object]:
+        with ThreadPoolExecutor(2) as pool:
+            return [future.result() for future in (pool.submit(one), pool.submit(other))]
+
+    def give(who: Visitor, person: Person, serial: str) -> object:
+        given = Presented(person.candidate_no, person.id_no[-6:], serial)
+        return crowded.act(who, handing.hand_over, world.sealer, who, given, world.where())
+
+    one_card = both(lambda: give(crowded.at(point), people[0], at), lambda: give(second, people[1], at))
+    assert sorted(type(answer).__name__ for answer in one_card) == ["Handed", "NotHanded"]
+    keepers.rest(keepers.at(point))
+    keepers.rest(second)
+    person = world.candidate(card=False)
+    one_person = both(
+        lambda: give(crowded.at(point), person, serial_of(span.first + 1)),
+        lambda: give(second, person, serial_of(span.first + 2)),
+    )
+    assert NotHanded("holds") in one_person
+    assert world.value("SELECT count(*) FROM cards WHERE holder_id = :id", id=person.id) == 1
+    crowded.role.dispose()
+    keepers.require_balance()
 
 
 def test_a_replacement_has_a_limit_and_is_of_the_card_shown(world: World, keepers: Keepers, span: Span) -> None:
