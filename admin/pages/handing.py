@@ -137,7 +137,7 @@ def export(office: int) -> Response:
     with transaction() as session:
         together(session, _entry(form, office, class_no))
     if form == "sheet":
-        return protocols.of_class(place.name, class_no, chosen, officer().now)
+        return protocols.of_classes(place.name, chosen, officer().now)
     made, name = exports.xlsx(_sheet(place, chosen)), f"{place.name}-{_('Register of cards')}.xlsx"
     return send_file(BytesIO(made), exports.MIMETYPE, as_attachment=True, download_name=name)
 

@@ -50,18 +50,23 @@ def _checked(box: Boxed) -> str:
     return f"{box.checker}\n{moment(box.checked_at)}" if box.checker else ""
 
 
-def of_class(point: str, class_no: str, people: Sequence[Registered], now: datetime) -> Response:
-    """The sheet a class signs: a line for each candidate, with the card they hold if they have one."""
-    rows = [
-        [one.name, one.masked_no, grouped(one.serial) if one.serial else "", moment(one.handed_at), "□", ""]
-        for one in people
+def of_classes(point: str, people: Sequence[Registered], now: datetime) -> Response:
+    """The sheets classes sign: a line for each candidate, with the card they hold if they have one."""
+    names = [_("Name"), _("Candidate no."), _("Serial"), _("Handed"), _("Film intact"), _("Signature")]
+    columns = [SheetColumn(name, wide=name == names[-1]) for name in names]
+    by_class: dict[str, list[list[str]]] = {}
+    for one in people:
+        serial = grouped(one.serial) if one.serial else ""
+        line = [one.name, one.masked_no, serial, moment(one.handed_at), "□", ""]
+        by_class.setdefault(one.class_no, []).append(line)
+    sheets = [
+        Sheet(_("Class %(class_no)s: %(count)s", class_no=class_no, count=len(rows)), columns, rows, roomy=True)
+        for class_no, rows in by_class.items()
     ]
-    columns = [_("Name"), _("Candidate no."), _("Serial"), _("Handed"), _("Film intact"), _("Signature")]
-    sheet = Sheet("", [SheetColumn(name, wide=name == columns[-1]) for name in columns], rows, roomy=True)
-    facts = [(_("Registration point"), point), (_("Class"), class_no), (_("Candidates"), str(len(rows)))]
+    facts = [(_("Registration point"), point), (_("Candidates"), str(len(people)))]
     words = _("Sign only for a card in your own hand whose film is whole. Nobody else may keep it for you.")
-    title = _("Cards handed out: class %(class_no)s", class_no=class_no)
-    return _answer(title, facts, [sheet], [_("Class teacher"), _("Officer")], now, f"class-{class_no}.pdf", words)
+    signers = [_("Class teacher"), _("Officer")]
+    return _answer(_("Cards handed out: list to sign"), facts, sheets, signers, now, "cards-to-sign.pdf", words)
 
 
 def of_act(act: Proposed, now: datetime) -> Response:
