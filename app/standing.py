@@ -79,7 +79,7 @@ class Sheet:
     #: None while no card is bound
     bound: Bound | None
     #: why the next confirmation needs two codes (C-09, C-13): "tries", "device", "recent", "lost", "not_me",
-    #: "office"; "" when one is enough
+    #: "office", "lot"; "" when one is enough
     two_codes_reason: str
     now: datetime
 
@@ -207,6 +207,8 @@ def _two_codes_reason(
     """Why the next confirmation needs two codes (C-09, C-13); "" when one is enough."""
     if found["two_codes_reason"] is not None:
         return str(found["two_codes_reason"])
+    if bound is not None and bound.lot_quarantined:
+        return "lot"
     if accounts.two_codes_due(found["two_codes_until"], None, found["now"]):
         return "recent"
     if bound is not None and bound.wrong_tries >= bindings.SINGLE_TRIES:

@@ -59,6 +59,10 @@ class Settings(BaseModel):
     session_seconds: int = Field(default=14_400, ge=600)
     #: codes of the shortest card in circulation (C-02)
     card_codes: int = Field(default=40, ge=10, le=60)
+    #: minutes in which a second officer decides on what a first one proposes
+    proposal_minutes: int = Field(default=30, ge=5, le=1440)
+    #: cards one officer may replace in 24 hours, as the first or the second of two (D-13)
+    replacements_a_day: int = Field(default=20, ge=1)
     log_level: Literal["DEBUG", "INFO", "WARNING"] = "INFO"
     #: where messages to candidates go: "log", "smtp://…", "https://…" (a webhook)
     sender: str = "log"

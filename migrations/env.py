@@ -6,7 +6,12 @@ from typing import Final
 from alembic import context
 from sqlalchemy import Connection, create_engine, pool, text
 
+import admin.handing
 import admin.officers
+import admin.proposals
+import admin.statements
+import admin.stock
+import admin.transfers
 from app import (
     accounts,
     audit,
@@ -27,7 +32,12 @@ from app.db import Base
 _ADVISORY_LOCK: Final = 7_302_019
 #: importing a module of tables makes them part of `Base.metadata`
 TABLES: Final = (
+    admin.handing,
     admin.officers,
+    admin.proposals,
+    admin.statements,
+    admin.stock,
+    admin.transfers,
     accounts,
     audit,
     batches,
