@@ -9,6 +9,7 @@
 A list of people is several public lines one below another; lines that begin with # are remarks.
 """
 
+import hmac
 import os
 import re
 import secrets
@@ -206,6 +207,11 @@ def read_card_key(directory: Path, version: int) -> bytes:
     if not re.fullmatch(rb"[0-9a-f]{64}", content):
         raise LotRefused(f"{path} does not hold 64 hexadecimal digits.")
     return bytes.fromhex(content.decode())
+
+
+def key_check(key: bytes) -> str:
+    """What a card key is known by where it must not be shown: a file of the right name may hold the wrong key."""
+    return hmac.digest(key, b"key check v1", "sha256")[:16].hex()
 
 
 def _card_keys(directory: Path) -> dict[int, Path]:

@@ -22,7 +22,7 @@ import rfc8785
 from cards import codes, lots, manifests, printfile, verifiers
 from cards.errors import LotRefused
 from cards.files import UNFINISHED, Output, sync_directory, whole_or_unfinished, write_new
-from cards.keys import Signer
+from cards.keys import Signer, key_check
 from cards.lots import Made
 from cards.manifests import FileSaid, Manifest, signature_of
 from cards.merkle import GrowingRoot
@@ -164,6 +164,7 @@ class Making:
             write_new(signature_of(path), signature(self.signer, purpose, file.digests.signed))
         manifest = Manifest(
             order=order,
+            key_check=key_check(self.key),
             request_digest=sha256(self.request).hexdigest(),
             approvers=tuple(Named(name=person.name, key=person.key) for person in self.approved.approvers),
             signer=Named(name=self.signer.person.name, key=self.signer.person.key),

@@ -67,6 +67,8 @@ class Manifest(BaseModel):
 
     format: Annotated[str, Field(pattern="^zhiyuan manifest 1$")] = "zhiyuan manifest 1"
     order: Order
+    #: tells the key behind the verifiers from another of the same version
+    key_check: str = Field(pattern="^[0-9a-f]{32}$")
     #: SHA-256 of the request's bytes, which requester and approvers have signed
     request_digest: str = _HEX
     approvers: tuple[Named, ...]

@@ -128,8 +128,8 @@ class Approved:
 
 def asked_by(content: bytes, signature: bytes, trusted: Sequence[Person]) -> Order:
     """Read a request that the requester it names has signed; raises `LotRefused`, `NotGenuine`."""
-    order = parse(content)
     signer = signed_by(trusted, Purpose.REQUEST, content, signature)
+    order = parse(content)
     if signer != order.requester.person:
         raise NotGenuine(f"The request names {order.requester.name}, but {signer.name} has signed it.")
     return order
