@@ -38,8 +38,8 @@ class Entry(Base):
 
 _ENTRY: Final = """
     INSERT INTO audit (at, actor, officer_id, candidate_id, act, ip, request_id, detail)
-    VALUES (clock_timestamp(), :actor, :officer_id, :candidate_id, :act, :ip, :request_id,
-            CAST(:detail AS jsonb))
+    SELECT clock_timestamp(), CAST(:actor AS text), CAST(:officer_id AS bigint), CAST(:candidate_id AS bigint),
+           CAST(:act AS text), CAST(:ip AS text), CAST(:request_id AS text), CAST(:detail AS jsonb)
 """
 
 
@@ -66,3 +66,11 @@ def entry(  # noqa: PLR0913 -- one column each
             "detail": json.dumps(detail, ensure_ascii=False, default=str),
         },
     )
+
+
+def only_if(condition: str, write: Write, **params: object) -> Write:
+    """The same entry, made only where `condition` (a constant of SQL, over `params`) holds.
+
+    In the statement itself, so that an answer takes no longer for it.
+    """
+    return Write(f"{write.sql} WHERE {condition}", {**write.params, **params})

@@ -5,7 +5,7 @@ right or the card is replaced, whatever the session, device or batch (C-04). A w
 the code; after five the question is for two codes, and no state refuses the holder of the card (C-09).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
@@ -32,25 +32,37 @@ Purpose = Literal["binding", "filing", "reset", "sign_in", "phone"]
 
 
 class Lot(Base):
-    """One production of cards."""
+    """One production of cards. `root` is that of the cards as they were made, before any wrapping (C-19)."""
 
     __tablename__ = "lots"
+    __table_args__ = (
+        CheckConstraint("coalesce(length(root), 32) = 32 AND coalesce(length(manifest), 32) = 32", name="digests"),
+    )
 
     code: Mapped[str] = mapped_column(Text, primary_key=True)
     codes_per_card: Mapped[int] = mapped_column(SmallInteger)
     cards: Mapped[int]
     algorithm: Mapped[Words]
     made_at: Mapped[Moment]
+    key_version: Mapped[int | None] = mapped_column(SmallInteger)
+    layout: Mapped[Words | None]
+    root: Mapped[Octets | None]
+    #: SHA-256 of the manifest; None for a lot made on a machine for development
+    manifest: Mapped[Octets | None]
     #: since when every confirmation with a card of this lot needs two codes (C-18)
     quarantined_at: Mapped[Moment | None]
 
 
 class Card(Base):
-    """One card as the service knows it: verifiers, never codes."""
+    """One card as the service knows it: verifiers, never codes.
+
+    A honey card is never handed to anybody: whoever tries one has it from the print file (C-17).
+    """
 
     __tablename__ = "cards"
     __table_args__ = (
-        CheckConstraint("state IN ('stock', 'handed', 'bound', 'replaced', 'void')", name="state"),
+        CheckConstraint("state IN ('stock', 'handed', 'bound', 'replaced', 'void', 'honey')", name="state"),
+        CheckConstraint("state <> 'honey' OR holder_id IS NULL", name="honey"),
         CheckConstraint("(state IN ('handed', 'bound')) <= (holder_id IS NOT NULL)", name="holder"),
         CheckConstraint("length(salt) = 16 AND mod(length(verifiers), 16) = 0", name="sealed"),
         Index(
@@ -375,8 +387,14 @@ def _unbound(session: Session, candidate_id: int) -> list[Write]:
     return [tallies.candidate_moved(candidate_id, bound=False)] if bound else []
 
 
-def bring_in(session: Session, lot: Lot, made: Iterable[SealedCard]) -> int:
-    """Store a lot's verifiers by one COPY; returns how many cards."""
+def honey_touched(serial: str, **circumstances: Any) -> Write:
+    """The write that records that a code of this card was tried, if it is one that nobody has (C-17)."""
+    touched = audit.entry("card.honey_touched", serial=serial, **circumstances)
+    return audit.only_if("EXISTS (SELECT FROM cards WHERE serial = :honey AND state = 'honey')", touched, honey=serial)
+
+
+def bring_in(session: Session, lot: Lot, made: Iterable[SealedCard], honey: Collection[str] = ()) -> int:
+    """Store a lot's verifiers by one COPY, the cards in `honey` as never to be handed out; returns how many cards."""
     session.add(lot)
     session.flush()
     connection = session.connection().connection.driver_connection
@@ -385,11 +403,11 @@ def bring_in(session: Session, lot: Lot, made: Iterable[SealedCard]) -> int:
     count = 0
     with (
         connection.cursor() as cursor,
-        cursor.copy("COPY cards (serial, lot, key_chain, algorithm, salt, verifiers) FROM STDIN") as copy,
+        cursor.copy("COPY cards (serial, lot, key_chain, algorithm, salt, verifiers, state) FROM STDIN") as copy,
     ):
         for card in made:
-            copy.write_row(
-                (card.serial, card.lot, list(card.key_chain), str(card.algorithm), card.salt, card.verifiers)
-            )
+            state = "honey" if card.serial in honey else "stock"
+            chain = list(card.key_chain)
+            copy.write_row((card.serial, card.lot, chain, str(card.algorithm), card.salt, card.verifiers, state))
             count += 1
     return count

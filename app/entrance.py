@@ -135,7 +135,8 @@ class Door:
                 held = bindings.handed(session, card.serial, person["id"])
             if held is None or person is None:
                 candidate_id = person["id"] if person else None
-                together(session, _refusal("activation.refused", candidate_id, where))
+                refusal = _refusal("activation.refused", candidate_id, where)
+                together(session, refusal, _honey(asked.serial, candidate_id, where, actor="visitor"))
                 return Refused()
             return self._activate(session, person, asked, held, stored, where)
 
@@ -351,7 +352,8 @@ class Door:
             card = bindings.handed(session, serial, candidate_id)
             right = self._pairs.right(card or self._pairs.decoy(serial), pair, given)
             if card is None or not right:
-                together(session, _entry("card.bind_refused", candidate_id, where))
+                refusal = _entry("card.bind_refused", candidate_id, where)
+                together(session, refusal, _honey(serial, candidate_id, where, actor="candidate"))
                 return False
             together(
                 session,
@@ -477,6 +479,12 @@ def new_ticket() -> tuple[str, bytes]:
 def ticket_hash(ticket: str) -> bytes:
     """What is stored of a ticket, however it is typed."""
     return hashlib.sha256("".join(ticket.upper().split()).replace("-", "").encode()).digest()
+
+
+def _honey(serial: str, candidate_id: int | None, where: Where, *, actor: audit.Actor) -> Write:
+    return bindings.honey_touched(
+        serial, actor=actor, candidate_id=candidate_id, ip=where.ip, device=where.label, request_id=where.request_id
+    )
 
 
 def _refusal(act: str, candidate_id: int | None, where: Where) -> Write:

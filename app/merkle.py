@@ -6,15 +6,9 @@ The functions take leaf *hashes*. Those of filings are made by `evidence.filing_
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
+from cards.merkle import leaf_hash, node_hash
 
-def leaf_hash(data: bytes) -> bytes:
-    """Return the hash of one leaf."""
-    return sha256(b"\x00" + data).digest()
-
-
-def node_hash(left: bytes, right: bytes) -> bytes:
-    """Return the hash of a node over two others."""
-    return sha256(b"\x01" + left + right).digest()
+__all__ = ["MerkleTree", "leaf_hash", "node_hash", "verify_inclusion"]
 
 
 class MerkleTree:

@@ -7,10 +7,12 @@
     ├── CardExhausted            no unused code is left to ask for
     ├── NoSuchIndex              the card has no code of that number: a fault of the caller
     ├── KeyUnusable              a key is missing, too short, or in the chain already: a fault of the set-up
-    └── AlgorithmUnavailable     this machine's OpenSSL does not offer the hash: a fault of the set-up
+    ├── AlgorithmUnavailable     this machine's OpenSSL does not offer the hash: a fault of the set-up
+    └── LotRefused               a lot is not asked for, made, printed or taken: the message says why, and what to do
+        └── NotGenuine           a signature, a digest or a root does not fit: altered, cut short, swapped or foreign
 
 A wrong code is not among them: it is an answer (`None` of `cards.codes.judge`), for the caller must remember
-it. No message quotes what was typed.
+it. No message quotes what was typed, and none a code.
 """
 
 from typing import Literal
@@ -55,3 +57,11 @@ class KeyUnusable(CardError):
 
 class AlgorithmUnavailable(CardError):
     """The hash is not offered by this machine's OpenSSL."""
+
+
+class LotRefused(CardError):
+    """A lot is not asked for, made, printed or taken. The message is for whoever sits there: why, and what to do."""
+
+
+class NotGenuine(LotRefused):
+    """A signature, a digest or a root does not fit: the file was altered, cut short, swapped, or is another's."""

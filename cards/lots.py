@@ -5,7 +5,6 @@ because a plain code must not leave the memory of the one process that makes it 
 it would be written through a pipe.
 """
 
-import hashlib
 import os
 import secrets
 from collections import deque
@@ -17,6 +16,7 @@ from typing import Final
 
 from cards import codes, serials
 from cards.codes import SALT_SIZE, Algorithm, Randomness, SealedCard
+from cards.merkle import leaf_hash
 
 FEWEST_CODES: Final = 10
 MOST_CODES: Final = 60
@@ -107,4 +107,4 @@ def leaf(card: SealedCard) -> bytes:
     SHA-256(0x00 ‖ serial ‖ salt ‖ verifiers); serial and salt have fixed lengths. Wrapping changes it, so the
     published root is that of the cards as they were made.
     """
-    return hashlib.sha256(b"\x00" + card.serial.encode() + card.salt + card.verifiers).digest()
+    return leaf_hash(card.serial.encode() + card.salt + card.verifiers)

@@ -1,0 +1,14 @@
+"""The root that grows while cards go by is that of the whole tree."""
+
+from hashlib import sha256
+
+from app.merkle import MerkleTree
+from cards.merkle import GrowingRoot
+
+
+def test_the_growing_root_is_the_tree_s_for_every_number_of_leaves() -> None:
+    leaves = [sha256(bytes([at])).digest() for at in range(130)]
+    for size in range(len(leaves) + 1):
+        growing = GrowingRoot(leaves[:size])
+        assert growing.root == MerkleTree(leaves[:size]).root
+        assert len(growing) == size
