@@ -29,7 +29,19 @@ ROLE_NAMES: Final[dict[Role, str]] = {
     "system_admin": N_("System administrator"),
 }
 
-Act = Literal["see_progress", "see_names", "export_names", "look_up", "approve_reset"]
+Act = Literal[
+    "see_progress",
+    "see_names",
+    "export_names",
+    "look_up",
+    "approve_reset",
+    "see_alerts",
+    "tend_alerts",
+    "close_alerts",
+    "ask_rooms",
+    "approve_rooms",
+    "confirm_clock",
+]
 #: who may do what. The three kinds of officers of MLPS 8.1.4.2 stay apart: business, audit, system (O-12)
 MAY: Final[dict[Act, frozenset[Role]]] = {
     "see_progress": frozenset(ROLES),
@@ -37,6 +49,12 @@ MAY: Final[dict[Act, frozenset[Role]]] = {
     "export_names": frozenset({"operator", "approver", "auditor"}),
     "look_up": frozenset({"operator", "approver"}),
     "approve_reset": frozenset({"operator", "approver"}),
+    "see_alerts": frozenset({"operator", "approver", "auditor"}),
+    "tend_alerts": frozenset({"operator", "approver"}),
+    "close_alerts": frozenset({"approver"}),
+    "ask_rooms": frozenset({"operator", "approver"}),
+    "approve_rooms": frozenset({"approver"}),
+    "confirm_clock": frozenset({"approver"}),
 }
 
 SESSION_LIFE: Final = timedelta(hours=8)

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 from sqlalchemy import Connection, text
 from sqlalchemy.orm import Session
 
-from app import accounts, batches, bindings, choices
+from app import accounts, batches, bindings, choices, clocks
 from app.batches import Opened
 from app.bindings import Bound
 from app.errors import NotEligible, NotFound
@@ -132,7 +132,7 @@ _SHEET: Final = f"""
            ch.digest AS challenge_digest, ch.asked AS challenge_asked, ch.issued_at,
            prior.number AS prior_number, prior.prior_batch, prior.receipt AS prior_receipt,
            prior.kind AS prior_kind, prior.content AS prior_content,
-           prior.catalogue_version AS prior_catalogue
+           prior.catalogue_version AS prior_catalogue, {clocks.DOUBT} AS clock_in_doubt
     FROM accounts a
     JOIN batches b ON b.code = :batch
     {bindings.JOINS}

@@ -6,7 +6,10 @@ from typing import Final
 from alembic import context
 from sqlalchemy import Connection, create_engine, pool, text
 
+import admin.alerts
 import admin.officers
+import admin.rooms
+import admin.watch.gauges
 from app import (
     accounts,
     audit,
@@ -14,6 +17,7 @@ from app import (
     bindings,
     candidates,
     catalogue,
+    clocks,
     drafts,
     filings,
     notices,
@@ -27,13 +31,17 @@ from app.db import Base
 _ADVISORY_LOCK: Final = 7_302_019
 #: importing a module of tables makes them part of `Base.metadata`
 TABLES: Final = (
+    admin.alerts,
     admin.officers,
+    admin.rooms,
+    admin.watch.gauges,
     accounts,
     audit,
     batches,
     bindings,
     candidates,
     catalogue,
+    clocks,
     drafts,
     filings,
     notices,
