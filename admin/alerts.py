@@ -280,6 +280,15 @@ def concerned(connection: Connection, shown: Shown) -> list[Concerned]:
     return [Concerned(**row) for row in connection.execute(_CONCERNED, {"alert": shown.id}).mappings()]
 
 
+_OFFICER = text("SELECT name || ' (' || login || ')' FROM officers WHERE id = :officer")
+
+
+def officer_named(connection: Connection, shown: Shown) -> str | None:
+    """The officer it is about, where it is about one."""
+    name: str | None = connection.execute(_OFFICER, {"officer": shown.facts.get("officer_id")}).scalar()
+    return name
+
+
 # --- tending -----------------------------------------------------------------------------------------
 
 _LOCK = text("SELECT 1 FROM alerts WHERE id = :alert FOR UPDATE")

@@ -28,6 +28,8 @@ class Gauge(Base):
 
 #: name: what it is, the name of its label
 KNOWN: Final[dict[str, tuple[str, str]]] = {
+    "zhiyuan_build": ("Which build answers: its newest migration.", "schema"),
+    "zhiyuan_clock_in_doubt": ("1 while filing is suspended because of the clock, now.", ""),
     "zhiyuan_filings": ("Filings appended, waivers too.", "batch"),
     "zhiyuan_candidates": ("Candidates by where they stand, all batches together.", "state"),
     "zhiyuan_notices_waiting": ("Messages not yet sent.", ""),
