@@ -192,7 +192,8 @@ class Database:
         self.engine.dispose()
 
 
-_AWAY = ("57P", "08", "53", "55P03", "57014", "40")
+#: 25006: what answers only reads, a standby that has not taken over
+_AWAY = ("57P", "08", "53", "55P03", "57014", "40", "25006")
 
 
 @contextmanager

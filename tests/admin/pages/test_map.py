@@ -3,12 +3,15 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 from flask import Flask
 from sqlalchemy import event
 from werkzeug.routing import Rule
 
+from admin import rooms
+from admin.alerts import Finding, raise_
 from admin.browser import Answer, Browser
 from admin.officers import ROLES
 from admin.pages import OPEN
@@ -23,35 +26,63 @@ FORMS = {
     "counter.find": {"number": "17430102150001"},
     "counter.approve": {"id_tail": "000000", "reason": "forgotten", "seen": "y"},
     "counter.end_two_codes": {"reason": "found again", "seen": "y", "standing": "lost"},
+    "alerts.tend": {"note": "called her", "do": "note"},
+    "rooms.decide": {"state": "ended"},
 }
 
 
 @dataclass
 class Scene:
-    """A county with two points, a second county, a second prefecture; a candidate at each point."""
+    """A county with two points, a second county, a second prefecture.
+
+    At each point there is a candidate and a room; at each office an alert.
+    """
 
     world: World
     offices: dict[str, int]
     candidates: dict[str, int]
+    alerts: dict[str, int]
+    rooms: dict[str, int]
 
     def address(self, rule: Rule, name: str) -> str:
-        """The address of a page about that office, or that point's candidate."""
-        candidate = self.candidates.get(name, 0)
-        address = re.sub(r"<int:candidate>", str(candidate), str(rule))
-        return re.sub(r"<int:office>", str(self.offices[name]), address)
+        """The address of a page about that office, its alert, or that point's candidate or room."""
+        known = {"office": self.offices, "candidate": self.candidates, "alert": self.alerts, "room": self.rooms}
+        return re.sub(r"<int:(\w+)>", lambda named: str(known[named[1]].get(name, 0)), str(rule))
+
+    def has(self, rule: Rule, name: str) -> bool:
+        """Whether there is what that page is about."""
+        return self.address(rule, name) == str(rule) or not re.search(r"/0(/|$)", self.address(rule, name))
+
+
+def above(rule: Rule) -> str:
+    """The office from which a point's page is asked: alerts are shut to the point itself."""
+    return "county" if rule.endpoint.startswith("alerts.") else "point"
 
 
 @pytest.fixture
-def scene(world: World) -> Scene:
-    offices = {"province": world.province, "prefecture": world.prefecture, "county": world.county}
-    offices |= {"point": world.point, "sibling point": world.new_point("长沙市第二中学")}
-    offices["other county"] = world.new_county("430103", "天心区")
-    offices["its point"] = world.new_point("天心中学", offices["other county"])
+def scene(world: World, offices: Offices) -> Scene:
+    ids = {"province": world.province, "prefecture": world.prefecture, "county": world.county}
+    ids |= {"point": world.point, "sibling point": world.new_point("长沙市第二中学")}
+    ids["other county"] = world.new_county("430103", "天心区")
+    ids["its point"] = world.new_point("天心中学", ids["other county"])
     world.batch("1")
-    people = {name: world.candidate(point=offices[name]) for name in offices if "point" in name}
+    people = {name: world.candidate(point=ids[name]) for name in ids if "point" in name}
     for person in people.values():
         world.activate(person)
-    return Scene(world, offices, {name: person.id for name, person in people.items()})
+    now = world.value("SELECT clock_timestamp()")
+    with world.database.transaction() as session:
+        for name, office in ids.items():
+            raise_(session, Finding("filings_device", office, name, 6, now))
+        for name in people:
+            visitor = offices.visitor(offices.appoint(ids[name]))
+            rooms.ask(session, visitor, name, "203.0.113.7", now + timedelta(days=3), world.where())
+    return Scene(
+        world,
+        ids,
+        {name: person.id for name, person in people.items()},
+        {row["subject"]: row["id"] for row in world.rows("SELECT id, subject FROM alerts")},
+        {row["name"]: row["id"] for row in world.rows("SELECT id, name FROM rooms")},
+    )
 
 
 def rules(app: Flask, *, shut: bool = True) -> Iterator[tuple[Rule, str]]:
@@ -79,7 +110,7 @@ def tokens(browser: Browser) -> dict[str, str]:
 def test_the_portal_lists_what_is_open(offices_app: Flask) -> None:
     endpoints = {rule.endpoint for rule in offices_app.url_map.iter_rules()}
     assert endpoints >= OPEN
-    assert not any(name.startswith(("progress.", "counter.")) for name in OPEN)
+    assert not any(name.startswith(("progress.", "counter.", "alerts.", "rooms.")) for name in OPEN)
 
 
 def test_a_stranger_is_sent_to_the_sign_in(offices_app: Flask, stranger: Browser, scene: Scene) -> None:
@@ -115,7 +146,7 @@ def test_another_office_does_not_exist(
         if "<int:" not in str(rule):
             continue
         for name in foreign:
-            if "<int:candidate>" in str(rule) and name not in scene.candidates:
+            if not scene.has(rule, name):
                 continue
             fields = token | FORMS.get(rule.endpoint, {})
             status, _, body = ask(offices_app, browser, method, scene.address(rule, name), fields)
@@ -131,10 +162,10 @@ def test_ones_own_office_and_those_below_exist(
     for mine, names in (("point", ["point"]), ("county", ["county", "point"]), ("province", list(scene.offices))):
         browser = officer_browser(scene.offices[mine], "approver")
         for rule, method in rules(offices_app):
-            if method != "GET" or "<int:" not in str(rule):
+            if method != "GET" or "<int:" not in str(rule) or (mine == "point" and above(rule) != mine):
                 continue
             for name in names:
-                if "<int:candidate>" in str(rule) and name not in scene.candidates:
+                if not scene.has(rule, name):
                     continue
                 status, _, _ = ask(offices_app, browser, method, scene.address(rule, name))
                 assert status == 200, (rule, name)
@@ -154,12 +185,12 @@ def test_no_deed_without_the_forms_token(
 def test_no_deed_without_the_sessions_mark(
     offices_app: Flask, officer_browser: Callable[..., Browser], scene: Scene
 ) -> None:
-    browser = officer_browser(scene.world.point)
-    token = {"csrf_token": tokens(browser)["csrf_token"]}
+    browsers = {name: officer_browser(scene.offices[name]) for name in ("point", "county")}
     exempt = {"entrance.sign_in", "entrance.extend", "public.language", "public.appearance", "public.csp_report"}
     for rule, method in rules(offices_app, shut=False):
         if method == "POST" and rule.endpoint not in exempt:
-            fields = FORMS.get(rule.endpoint, {}) | token
+            browser = browsers[above(rule)]
+            fields = FORMS.get(rule.endpoint, {}) | {"csrf_token": tokens(browser)["csrf_token"]}
             status, _, _ = ask(offices_app, browser, method, scene.address(rule, "point"), fields)
             assert status == 409, rule
 
@@ -194,10 +225,11 @@ def test_no_address_takes_another_method(
 def test_what_a_role_may(offices_app: Flask, officer_browser: Callable[..., Browser], scene: Scene) -> None:
     refused: dict[str, set[str]] = {role: set() for role in ROLES}
     for role in ROLES:
-        browser = officer_browser(scene.world.point, role)
+        browsers = {name: officer_browser(scene.offices[name], role) for name in ("point", "county")}
         for rule, method in rules(offices_app):
             if rule.endpoint == "entrance.sign_out":
                 continue
+            browser = browsers[above(rule)]
             fields = tokens(browser) | FORMS.get(rule.endpoint, {})
             status, _, _ = ask(offices_app, browser, method, scene.address(rule, "point"), fields)
             assert status in {200, 204, 303, 400, 403, 409, 422}, (rule, method, status)
@@ -205,7 +237,14 @@ def test_what_a_role_may(offices_app: Flask, officer_browser: Callable[..., Brow
                 refused[role].add(rule.endpoint)
     counter = {"counter.look_up", "counter.find", "counter.candidate", "counter.reset", "counter.approve"}
     counter |= {"counter.two_codes_asked", "counter.end_two_codes"}
-    assert refused == {"operator": set(), "approver": set(), "auditor": counter, "system_admin": counter}
+    tending = {"alerts.tend", "rooms.ask", "rooms.decide"}
+    watching = {"alerts.overview", "alerts.export", "alerts.one", "rooms.overview"}
+    assert refused == {
+        "operator": set(),
+        "approver": set(),
+        "auditor": counter | tending,
+        "system_admin": counter | tending | watching,
+    }
 
 
 def test_every_answer_carries_the_headers(
