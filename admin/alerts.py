@@ -67,7 +67,7 @@ class Alert(Base):
     kind: Mapped[Words]
     #: where it stands; the offices above see it, too
     office_id: Mapped[int] = mapped_column(ForeignKey("offices.id"))
-    #: the device, network, lot, serial, school it is about
+    #: the device, network, lot, serial, school it is about; "" for the whole service
     subject: Mapped[Words]
     #: two findings with one key are one alert
     dedupe: Mapped[Words] = mapped_column(unique=True)
@@ -235,7 +235,8 @@ _FIELDS: Final = f"""
 """  # noqa: S608 -- constants
 _LIST = text(f"""
     {_FIELDS} AND a.state = ANY (CAST(:states AS text[])) AND (:kind = '' OR a.kind = :kind)
-    ORDER BY a.state = 'closed', a.last_at DESC, a.id DESC LIMIT :most OFFSET :skip
+    ORDER BY a.state = 'closed', array_position(ARRAY['clock', 'receipts', 'honey_card'], a.kind), a.state <> 'open',
+             a.last_at DESC, a.id DESC LIMIT :most OFFSET :skip
 """)
 _COUNTS = text(f"""
     SELECT a.kind, count(*) FROM alerts a JOIN offices p ON p.id = a.office_id
@@ -250,7 +251,7 @@ _CONCERNED = text("""
 
 
 def several(connection: Connection, visitor: Visitor, wanted: Wanted, most: int = AT_A_TIME) -> list[Shown]:
-    """One page of the alerts of the officer's office and those below, not closed first, newest first."""
+    """One page of the alerts of the officer's office and those below: what cannot wait first, then the newest."""
     asked = {
         "within": visitor.path,
         "states": wanted.states,

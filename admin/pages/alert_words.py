@@ -114,7 +114,8 @@ WORDS: Final[dict[Kind, Words]] = {
         ),
         N_(
             "Let schools show you two cards of this lot that were answered wrong. If they are hard to read, exchange"
-            " them. If they are not, tell the police unit of the cards, and prepare to void the lot."
+            " them. If they are not, call the person responsible for the cards at the province, who prepares to void"
+            " the lot."
         ),
         N_("People with a wrong code"),
     ),

@@ -117,4 +117,4 @@ def _until(form: RoomForm) -> datetime | None:
 def _page(form: RoomForm) -> str:
     with reading() as connection:
         found = rooms.several(connection, officer())
-    return render_template("rooms/overview.html", form=form, rooms=found, states=STATE_WORDS, here=client_ip())
+    return render_template("rooms/overview.html", form=form, rooms=found, states=STATE_WORDS, seen_as=client_ip())

@@ -41,7 +41,7 @@ def clock(session: Session, _: Watch) -> Iterator[Finding]:
     if seen.in_doubt:
         behind = (seen.mark - seen.now).total_seconds()
         facts = {"mark": seen.mark, "now": seen.now, "seconds": round(seen.off if seen.off is not None else -behind)}
-        yield Finding("clock", province(session), "clock", 1, seen.now, facts)
+        yield Finding("clock", province(session), "", 1, seen.now, facts)
 
 
 _NEWEST = text("SELECT id FROM filings ORDER BY id DESC LIMIT :most")
@@ -71,7 +71,7 @@ def sealer(session: Session, limits: Watch) -> Iterator[Finding]:
     lag = health.sealer_lag(session, limits)
     if lag > limits.sealer_seconds:
         now = session.execute(_NOW).scalar_one()
-        yield Finding("sealer", province(session), "sealer", round(lag), now, {"seconds": round(lag)})
+        yield Finding("sealer", province(session), "", round(lag), now)
 
 
 def volumes(session: Session, limits: Watch) -> Iterator[Finding]:

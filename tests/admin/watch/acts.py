@@ -46,7 +46,7 @@ def kinds(world: World) -> set[str]:
 
 def people(world: World, count: int, point: int | None = None, class_no: str = "301", lot: str = "0900") -> list[int]:
     """Candidates with accounts and bound cards, without what a code costs."""
-    first = next(_numbers) * 1_000
+    first = 500_000 + next(_numbers) * 1_000
     values = {"first": first, "last": first + count - 1, "point": point or world.point, "class": class_no, "lot": lot}
     for statement in _PEOPLE:
         world.do(statement, **values)

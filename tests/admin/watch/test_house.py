@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from admin import watch
 from admin.commands import group
-from admin.watch import house
+from admin.watch import house, settling
 from app import clocks
 from app.db import Database
 from app.errors import ClockInDoubt
@@ -115,7 +115,7 @@ def test_two_approvers_of_the_province_put_the_clock_right(
 def test_one_approver_alone_does_not(world: World, offices: Offices) -> None:
     one = offices.appoint(world.province, "approver")
     with world.database.transaction() as session, pytest.raises(Exception, match="two different approvers"):
-        watch.settling.settle(session, [one.id, one.id])
+        settling.settle(session, [one.id, one.id])
 
 
 def test_a_changed_filing_is_found_in_the_next_pass(world: World, person: Person) -> None:
