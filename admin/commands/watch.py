@@ -24,7 +24,7 @@ def watching() -> None:
 
 @watching.command("run")
 @click.option(
-    "--follow", is_flag=True, help="Stay: a pass each minute, an eye on the clock each second, until SIGTERM."
+    "--follow", is_flag=True, help="Stay until SIGTERM: the clock each second, urgent rules each minute, all every ten."
 )
 def run(follow: bool) -> None:  # noqa: FBT001 -- click
     """Look over what is recorded once, and raise or bring up to date the alerts of the offices.

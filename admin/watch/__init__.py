@@ -8,6 +8,7 @@ not raised twice. What has passed by itself is closed by itself. From where on a
 The clock is looked at between passes, too, once a second: a jump must not wait for a minute (O-03).
 """
 
+import itertools
 import logging
 import threading
 import time
@@ -30,9 +31,11 @@ from cards.errors import CardError
 from config.settings import Watch
 
 _log = logging.getLogger("zhiyuan.watch")
-#: a question over a whole province may take longer than one of a page
-_PATIENCE: Final = text("SET LOCAL statement_timeout = '30s'")
+#: a question over a whole province may take longer than one of a page, and sorts more than fits in 4 MB
+_PATIENCE: Final = text("SELECT set_config('statement_timeout', '30s', true), set_config('work_mem', '64MB', true)")
 PAUSE_S: Final = 60.0
+#: of so many passes one puts every rule
+UNHURRIED: Final = 10
 #: how long between two looks at the clock
 BLINK_S: Final = 1.0
 
@@ -47,6 +50,8 @@ class Rule:
     ask: Ask
     #: the kind that closes by itself, when the state it tells of has passed
     passing: Kind | None = None
+    #: put in every pass of `follow`; the others read a whole day of a province, and are put in every tenth
+    urgent: bool = True
 
 
 @dataclass(slots=True)
@@ -69,18 +74,20 @@ def rules(keys: Keys) -> tuple[Rule, ...]:
         Rule("sealer", house.sealer, passing="sealer"),
         Rule("volume", house.volumes, passing="volume"),
         Rule("wrong_codes", touched.guessed),
-        Rule("fan_out", fanout.many),
-        Rule("filings_run", fanout.runs),
-        Rule("lot_wrong_codes", odds.lots),
-        Rule("replacements", odds.replacements),
-        Rule("not_activated", touched.not_activated, passing="not_activated"),
+        Rule("fan_out", fanout.many, urgent=False),
+        Rule("filings_run", fanout.runs, urgent=False),
+        Rule("lot_wrong_codes", odds.lots, urgent=False),
+        Rule("replacements", odds.replacements, urgent=False),
+        Rule("not_activated", touched.not_activated, passing="not_activated", urgent=False),
     )
 
 
-def run(database: Database, keys: Keys, limits: Watch) -> Report:
-    """One pass. Raises nothing for a rule that fails: that is told in the report."""
+def run(database: Database, keys: Keys, limits: Watch, *, urgent: bool = False) -> Report:
+    """One pass, of every rule or of the urgent ones. Raises nothing for a rule that fails: the report tells."""
     report = Report()
     for rule in rules(keys):
+        if urgent and not rule.urgent:
+            continue
         started = time.perf_counter()
         try:
             with database.transaction() as session:
@@ -117,16 +124,18 @@ def follow(
 ) -> None:
     """Pass after pass until `stopped` is set, with an eye on the clock between. A database that is away delays."""
     doubted = False
-    while not stopped.is_set():
+    for number in itertools.count():
         due = time.monotonic() + PAUSE_S
         try:
-            tell(run(database, keys, limits))
+            tell(run(database, keys, limits, urgent=number % UNHURRIED > 0))
         except Unavailable as error:
             _log.error("pass failed", extra={"cause": str(error)})
         while time.monotonic() < due and not stopped.wait(BLINK_S):
             before, doubted = doubted, _in_doubt(database, otherwise=doubted)
             if doubted != before:  # a pass now, to say so
                 break
+        if stopped.is_set():
+            return
 
 
 def _in_doubt(database: Database, *, otherwise: bool) -> bool:

@@ -5,7 +5,7 @@ registered room (`admin.rooms`) is left out, except for runs: one machine that f
 pupil within seconds, is no room full of pupils.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -19,80 +19,91 @@ from config.settings import Watch
 HOURS: Final = 24
 _SINCE: Final = f"statement_timestamp() - interval '{HOURS} hours'"
 
-# --- acts: whose, on which device, from where, when -------------------------------------------------------
+# --- acts: whose, on which device, from where, when ---------------------------------------------------
 
 _FILED: Final = f"""
-    SELECT candidate_id, device_hash, ip, filed_at AS at, 0 AS officer_id FROM filings WHERE filed_at > {_SINCE}
+    SELECT candidate_id, device_hash, ip, filed_at AS at, '' AS serial FROM filings WHERE filed_at > {_SINCE}
 """  # noqa: S608 -- constants
 _SIGNED_IN: Final = f"""
-    SELECT candidate_id, device_hash, ip, started_at AS at, 0 AS officer_id FROM sessions WHERE started_at > {_SINCE}
+    SELECT candidate_id, device_hash, ip, started_at AS at, '' AS serial FROM sessions WHERE started_at > {_SINCE}
 """  # noqa: S608 -- constants
 # An activation opens a session in the same statement, and that knows the device.
 _ACTIVATED: Final = f"""
-    SELECT e.candidate_id, s.device_hash, e.ip, e.at, h.officer_id
-    FROM audit e
-    LEFT JOIN LATERAL (
-        SELECT device_hash FROM sessions WHERE candidate_id = e.candidate_id
-           AND started_at BETWEEN e.at - interval '5 seconds' AND e.at + interval '5 seconds' LIMIT 1) s ON true
-    LEFT JOIN LATERAL (
-        SELECT officer_id FROM audit WHERE candidate_id = e.candidate_id AND act = 'card.handed'
-           AND detail ->> 'serial' = e.detail ->> 'serial' ORDER BY id DESC LIMIT 1) h ON true
+    SELECT e.candidate_id, s.device_hash, e.ip, e.at, e.detail ->> 'serial' AS serial
+    FROM audit e LEFT JOIN sessions s ON s.candidate_id = e.candidate_id AND s.started_at > {_SINCE}
+         AND s.started_at BETWEEN e.at - interval '5 seconds' AND e.at + interval '5 seconds'
     WHERE e.act = 'account.activated' AND e.at > {_SINCE}
 """  # noqa: S608 -- constants
 
-# --- what they are counted by -------------------------------------------------------------------------------
+# --- what they are counted by: where from, the columns, how the subject reads --------------------------
 
-_DEVICE: Final = "left(encode(a.device_hash, 'hex'), 16)"
-_NETWORK: Final = "CAST(p.network AS text)"
-_OFFICER: Final = "CAST(a.officer_id AS text) || '|' || CAST(p.network AS text)"
+_DEVICE: Final = ("placed", "device_hash", "left(encode(device_hash, 'hex'), 16)")
+_NETWORK: Final = ("placed", "network", "CAST(network AS text)")
+_OFFICER: Final = ("handed", "officer_id, network", "officer_id || '|' || network")
 
 
-def _question(acts: str, subject: str) -> TextClause:
+def _counted(kind: Kind, by: tuple[str, str, str], limit: str) -> str:
+    source, columns, subject = by
+    return f"""
+        SELECT '{kind}' AS kind, {subject} AS subject, CAST(:{limit} AS integer) AS most,
+               count(DISTINCT candidate_id) AS count, min(at) AS first, max(at) AS latest,
+               array_agg(DISTINCT candidate_id) AS concerned
+        FROM {source} GROUP BY {columns}
+        HAVING count(DISTINCT candidate_id) > :{limit} AND {subject} IS NOT NULL
+    """  # noqa: S608 -- constants
+
+
+def _question(acts: str, *counted: str) -> TextClause:
     return text(f"""
         WITH acts AS MATERIALIZED ({acts}),
         networks AS MATERIALIZED (
             SELECT ip, network_of(ip) AS network FROM (SELECT DISTINCT ip FROM acts) d
         ), places AS MATERIALIZED (
             SELECT n.ip, n.network, {rooms.IN_FORCE.format("n.network")} AS in_room FROM networks n
-        ), each AS (
-            SELECT {subject} AS subject, a.candidate_id, min(a.at) AS first, max(a.at) AS latest
-            FROM acts a LEFT JOIN places p ON p.ip = a.ip
-            WHERE p.in_room IS NOT TRUE AND {subject} IS NOT NULL GROUP BY 1, 2
-        ), many AS (
-            SELECT subject, count(*) AS count, min(first) AS first, max(latest) AS latest,
-                   array_agg(candidate_id) AS concerned
-            FROM each GROUP BY subject HAVING count(*) > :most
-        )
+        ), placed AS MATERIALIZED (
+            SELECT a.candidate_id, a.device_hash, p.network, a.at, a.serial
+            FROM acts a LEFT JOIN places p ON p.ip = a.ip WHERE p.in_room IS NOT TRUE
+        ), busy AS (
+            SELECT network FROM placed GROUP BY network HAVING count(*) > CAST(:officer AS integer)
+        ), handed AS (
+            SELECT p.candidate_id, p.network, p.at, h.officer_id
+            FROM placed p JOIN busy USING (network) JOIN audit h ON h.candidate_id = p.candidate_id
+                 AND h.act = 'card.handed' AND h.officer_id IS NOT NULL AND h.detail ->> 'serial' = p.serial
+        ), many AS ({" UNION ALL ".join(counted)})
         SELECT m.*, (SELECT array_agg(DISTINCT o.path) FROM candidates c JOIN offices o ON o.id = c.point_id
                      WHERE c.id = ANY (m.concerned)) AS paths
         FROM many m
     """)  # noqa: S608 -- constants
 
 
-_QUESTIONS: Final[dict[Kind, tuple[TextClause, Callable[[Watch], int]]]] = {
-    "filings_device": (_question(_FILED, _DEVICE), lambda limits: limits.device),
-    "filings_network": (_question(_FILED, _NETWORK), lambda limits: limits.network),
-    "activations_device": (_question(_ACTIVATED, _DEVICE), lambda limits: limits.device),
-    "activations_network": (_question(_ACTIVATED, _NETWORK), lambda limits: limits.network),
-    "activations_officer": (_question(_ACTIVATED, _OFFICER), lambda limits: limits.officer),
-    "sign_ins_device": (_question(_SIGNED_IN, _DEVICE), lambda limits: limits.sign_ins),
-}
+_QUESTIONS: Final = (
+    _question(
+        _FILED,
+        _counted("filings_device", _DEVICE, "device"),
+        _counted("filings_network", _NETWORK, "network"),
+    ),
+    _question(
+        _ACTIVATED,
+        _counted("activations_device", _DEVICE, "device"),
+        _counted("activations_network", _NETWORK, "network"),
+        _counted("activations_officer", _OFFICER, "officer"),
+    ),
+    _question(_SIGNED_IN, _counted("sign_ins_device", _DEVICE, "sign_ins")),
+)
 
 
 def many(session: Session, limits: Watch) -> Iterator[Finding]:
     """Devices, networks and officers behind which too many candidates stand."""
-    for kind, (question, limit) in _QUESTIONS.items():
-        most = limit(limits)
-        for row in session.execute(question, {"most": most}).mappings():
-            facts: dict[str, Any] = {"first": row["first"], "hours": HOURS, "most": most}
-            subject = _plain(row["subject"])
-            if kind == "activations_officer":
-                officer, _, subject = subject.partition("|")
+    for question in _QUESTIONS:
+        for row in session.execute(question, limits.model_dump()).mappings():
+            facts: dict[str, Any] = {"first": row["first"], "hours": HOURS, "most": row["most"]}
+            officer, _, subject = row["subject"].rpartition("|")
+            if officer:
                 facts["officer_id"] = int(officer)
             yield Finding(
-                kind,
+                row["kind"],
                 common_office(row["paths"]),
-                subject,
+                _plain(subject),
                 row["count"],
                 row["latest"],
                 facts,

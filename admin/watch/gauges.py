@@ -64,14 +64,15 @@ _QUESTIONS: Final = (
     "SELECT 'zhiyuan_alerts', kind, count(*) FROM alerts WHERE state <> 'closed' GROUP BY kind",
     "SELECT 'zhiyuan_watch_at_seconds', '', extract(epoch FROM clock_timestamp())",
 )
+_CLEAR = text("DELETE FROM gauges WHERE name <> 'zhiyuan_watch_seconds' OR label = ANY (CAST(:rules AS text[]))")
 _COUNT = text(f"INSERT INTO gauges (name, label, value) {' UNION ALL '.join(f'({one})' for one in _QUESTIONS)}")
 _TOOK = text("INSERT INTO gauges (name, label, value) VALUES ('zhiyuan_watch_seconds', :rule, :seconds)")
 _READ = text("SELECT name, label, value FROM gauges ORDER BY name, label")
 
 
 def note(session: Session, took: dict[str, float]) -> None:
-    """Write all figures anew; `took` is what each rule of this pass took, in seconds."""
-    session.execute(text("DELETE FROM gauges"))
+    """Write the figures anew; `took` is what each rule of this pass took, in seconds."""
+    session.execute(_CLEAR, {"rules": list(took)})
     session.execute(_COUNT)
     if took:
         session.execute(_TOOK, [{"rule": rule, "seconds": seconds} for rule, seconds in took.items()])
