@@ -4,7 +4,7 @@ Only the database's clock decides when a batch is open, so a clock that goes wro
 wrong moment. Filing is suspended while it is in doubt, that is while
 
 * the clock is more than two seconds behind the mark, or behind a filing already made; or
-* the watch (`admin.watch.clock`) has seen it jump, either way, against the time its own machine has been running.
+* the watch (`admin.watch.house`) has seen it jump, either way, against the time its own machine has been running.
 
 Reading, drafts and receipts of what was filed go on. The doubt is part of the one question a confirmation asks
 anyway (`DOUBT`): no round trip more, and nothing is written. Only the watch moves the mark.
@@ -23,6 +23,8 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from app.db import Base, Moment, Words
 
 TOLERANCE_S: Final = 2
+#: for so long the clock is held against one point, so that many small steps are as good as one large
+ANCHOR_S: Final = 3_600
 
 
 class ClockMark(Base):
@@ -91,10 +93,8 @@ class Look:
 _MARK = text(f"""
     SELECT mark.*, {_BEHIND} AS behind, clock_timestamp() AS now FROM clock_marks mark FOR UPDATE
 """)  # noqa: S608 -- constant
-_MOVE = text("""
-    UPDATE clock_marks SET seen_at = greatest(seen_at, :now), anchor_at = :now, anchor_uptime = :uptime, boot = :boot,
-        stepped_at = NULL
-""")
+_MOVE = text("UPDATE clock_marks SET seen_at = greatest(seen_at, :now), stepped_at = NULL")
+_ANCHOR = text("UPDATE clock_marks SET anchor_at = :now, anchor_uptime = :uptime, boot = :boot")
 _STEPPED = text("UPDATE clock_marks SET stepped_at = :stepped")
 
 
@@ -115,7 +115,9 @@ def look(session: Session, uptime: float, boot: str) -> Look:
     if stepped is not None or row["behind"]:
         session.execute(_STEPPED, {"stepped": stepped})
         return Look(row["now"], row["seen_at"], off, in_doubt=True)
-    session.execute(_MOVE, {"now": row["now"], "uptime": uptime, "boot": boot})
+    session.execute(_MOVE, {"now": row["now"]})
+    if off is None or not 0 <= uptime - row["anchor_uptime"] < ANCHOR_S:
+        session.execute(_ANCHOR, {"now": row["now"], "uptime": uptime, "boot": boot})
     return Look(row["now"], row["seen_at"], off, in_doubt=False)
 
 

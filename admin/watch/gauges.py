@@ -65,7 +65,8 @@ _QUESTIONS: Final = (
     "SELECT 'zhiyuan_watch_at_seconds', '', extract(epoch FROM clock_timestamp())",
 )
 _CLEAR = text("DELETE FROM gauges WHERE name <> 'zhiyuan_watch_seconds' OR label = ANY (CAST(:rules AS text[]))")
-_COUNT = text(f"INSERT INTO gauges (name, label, value) {' UNION ALL '.join(f'({one})' for one in _QUESTIONS)}")
+_FIGURES: Final = " UNION ALL ".join(f"({one})" for one in _QUESTIONS)
+_COUNT = text(f"INSERT INTO gauges (name, label, value) {_FIGURES}")
 _TOOK = text("INSERT INTO gauges (name, label, value) VALUES ('zhiyuan_watch_seconds', :rule, :seconds)")
 _READ = text("SELECT name, label, value FROM gauges ORDER BY name, label")
 

@@ -270,6 +270,7 @@ def test_roles_stay_apart(offices: Offices) -> None:
         "see_progress",
         "see_names",
         "export_names",
+        "see_alerts",
     }
     for role in ROLES:
         visitor = offices.visitor(offices.appoint(role=role))

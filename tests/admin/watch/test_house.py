@@ -85,6 +85,12 @@ def test_a_jump_is_seen_against_the_time_the_machine_has_been_running(world: Wor
     assert not in_doubt(world)
 
 
+def test_many_small_steps_are_as_good_as_one_large(world: World) -> None:
+    for uptime, doubt in ((1_000.0, False), (998.8, False), (997.6, True)):
+        with world.database.transaction() as session:
+            assert clocks.look(session, uptime, "first").in_doubt == doubt
+
+
 def test_two_approvers_of_the_province_put_the_clock_right(
     world: World, offices: Offices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
