@@ -116,7 +116,7 @@ def look(session: Session, uptime: float, boot: str) -> Look:
         session.execute(_STEPPED, {"stepped": stepped})
         return Look(row["now"], row["seen_at"], off, in_doubt=True)
     session.execute(_MOVE, {"now": row["now"]})
-    if off is None or not 0 <= uptime - row["anchor_uptime"] < ANCHOR_S:
+    if off is None or uptime - row["anchor_uptime"] > ANCHOR_S:
         session.execute(_ANCHOR, {"now": row["now"], "uptime": uptime, "boot": boot})
     return Look(row["now"], row["seen_at"], off, in_doubt=False)
 
