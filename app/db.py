@@ -205,7 +205,8 @@ def database_of(where: Session | Connection) -> Database:
     return found
 
 
-_AWAY = ("57P", "08", "53", "55P03", "57014", "40")
+#: 25006: what answers only reads, a standby that has not taken over
+_AWAY = ("57P", "08", "53", "55P03", "57014", "40", "25006")
 
 
 @contextmanager

@@ -2,8 +2,9 @@
 
 What `confirm` does is one transaction:
 
-    lock the candidate, then the batch (shared) → this challenge already answered? → open by the clock read
-    after the locks → the challenge is this one → the list is the one shown → rules → code → append → commit
+    lock the candidate, then the batch (shared) → this challenge already answered? → the clock is trusted, and the
+    batch open by it, read after the locks → the challenge is this one → the list is the one shown → rules → code
+    → append → commit
 
 The order matters. Looking for the earlier answer before holding the lock would take replays for failures;
 comparing a code before the challenge is known to be current would book a double click as a wrong try.
@@ -27,6 +28,7 @@ from app.db import Question, Write, together
 from app.differences import Difference, differences
 from app.errors import (
     ChallengeStale,
+    ClockInDoubt,
     DraftMoved,
     KeyReused,
     NoCard,
@@ -296,13 +298,16 @@ def confirm(  # noqa: PLR0913, PLR0917 -- who, what, from where, and what it tak
 ) -> Filed | WrongCode | Changed:
     """Put the list in force if the code is right; see the module's docstring for the order of steps.
 
-    Raises `WindowShut`, `ChallengeStale`, `KeyReused`, `RulesBroken`, `NoCard`, `TooSoon`; then nothing changed.
+    Raises `ClockInDoubt`, `WindowShut`, `ChallengeStale`, `KeyReused`, `RulesBroken`, `NoCard`, `TooSoon`; then
+    nothing changed.
     """
     _LOCK.first(session, {"candidate": visitor.candidate_id, "batch": batch_code})
     row = standing.row(session, visitor, batch_code, answer.key)
     found = standing.read(visitor, row)
     if row["prior_number"] is not None:
         return _replayed(visitor, found, row, answer)
+    if row["clock_in_doubt"]:
+        raise ClockInDoubt
     found.batch.window.require_open(found.now, grace=grace)
     asked = _current(visitor, found, answer)
     _require_pace(row["filed_lately"], found.now)

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
-from app import accounts, batches, bindings, choices
+from app import accounts, batches, bindings, choices, clocks
 from app.batches import Opened
 from app.bindings import Bound
 from app.db import Question
@@ -135,7 +135,8 @@ _SHEET: Final = Question(f"""
            prior.kind AS prior_kind, prior.content AS prior_content,
            prior.catalogue_version AS prior_catalogue,
            ARRAY(SELECT p.filed_at FROM filings p WHERE p.candidate_id = a.candidate_id
-                 AND p.filed_at > clock_timestamp() - interval '1 day' ORDER BY p.filed_at DESC) AS filed_lately
+                 AND p.filed_at > clock_timestamp() - interval '1 day' ORDER BY p.filed_at DESC) AS filed_lately,
+           {clocks.DOUBT} AS clock_in_doubt
     FROM accounts a
     JOIN batches b ON b.code = :batch
     {bindings.JOINS}

@@ -5,7 +5,21 @@ from typing import Final
 
 from admin import officers
 from admin.officers import Visitor
-from admin.pages import acts, counter, entrance, handing, lots, progress, public, replacing, stock, transfers
+from admin.pages import (
+    acts,
+    alerts,
+    counter,
+    entrance,
+    handing,
+    lots,
+    metrics,
+    progress,
+    public,
+    replacing,
+    rooms,
+    stock,
+    transfers,
+)
 from admin.pages.reach import desk_of, where
 from app.errors import NotAllowed
 from app.sessions import hash_of
@@ -22,6 +36,7 @@ OPEN: Final = frozenset(
         "public.csp_report",
         "public.live",
         "public.ready",
+        "metrics.show",
         "entrance.sign_in",
     }
 )
@@ -54,6 +69,9 @@ OFFICES: Final = Portal(
         handing.pages,
         lots.pages,
         acts.pages,
+        alerts.pages,
+        rooms.pages,
+        metrics.pages,
     ),
     open_pages=OPEN,
     sign_in_page="entrance.sign_in",

@@ -270,6 +270,7 @@ def test_roles_stay_apart(offices: Offices) -> None:
         "see_progress",
         "see_names",
         "export_names",
+        "see_alerts",
         "see_stock",
     }
     for role in ROLES:

@@ -1,12 +1,14 @@
 """The offices' pages in a real browser: axe, a phone's width, no script error, and paper."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
 from playwright.sync_api import Browser, Page, expect
 
+from admin.alerts import Finding, raise_
 from admin.spans import Span, serial_of
 from tests.admin.colleagues import Colleague, Offices
 from tests.admin.keepers import Keepers
@@ -120,6 +122,31 @@ def test_every_page_reads_well(open_page: Callable[..., Page], width: int, perso
     page.locator("#seen").check()
     go_on(page)
     expect(page.locator(".document-head")).to_be_visible()
+    inspect(page)
+
+
+@pytest.mark.parametrize("width", [1280, 320])
+def test_alerts_and_rooms_read_well(
+    open_page: Callable[..., Page], world: World, offices: Offices, person: Person, width: int
+) -> None:
+    now = world.value("SELECT clock_timestamp()")
+    facts = {"first": now, "hours": 24, "most": 5, "chance": 1e-9, "networks": ["2001:db8:1:2::/64"] * 3}
+    with world.database.transaction() as session:
+        raise_(session, Finding("filings_device", person.point_id, "79f076abdd19a752", 6, now, facts, (person.id,)))
+    alert = world.value("SELECT id FROM alerts")
+    page = open_page(width)
+    page.goto("/rooms")
+    inspect(page)
+    page.locator("#name").fill("实验楼三层机房")
+    page.locator("#network").fill("203.0.113.0/28")
+    page.locator("#until").fill(str((now + timedelta(days=2)).date()))
+    go_on(page)
+    page = open_page(width, who=offices.appoint(world.county, "approver"))
+    for place in ("/alerts", f"/alerts/{alert}", "/rooms"):
+        page.goto(place)
+        inspect(page)
+    page.get_by_role("button").filter(has_text="实验楼三层机房").first.click()
+    expect(page.locator(".notice-success")).to_be_visible()
     inspect(page)
 
 

@@ -3,11 +3,14 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 from flask import Flask
 from werkzeug.routing import Rule
 
+from admin import rooms
+from admin.alerts import Finding, raise_
 from admin.browser import Answer, Browser
 from admin.officers import ROLES
 from admin.pages import OPEN
@@ -34,6 +37,8 @@ FORMS = {
     "acts.approve": {"word": "nothing"},
     "lots.propose_taking_in": {"printed": "1", "delivered": "1", "reason": "no.+12"},
     "lots.propose_quarantine": {"mode": "two_codes", "reason": "copies"},
+    "alerts.tend": {"note": "called her", "do": "note"},
+    "rooms.decide": {"state": "ended"},
 }
 #: the lower of two offices settles no difference, and lots are the province's
 NOT_A_POINTS = {"transfers.settle", "transfers.propose_settling"}
@@ -44,43 +49,53 @@ NOT_A_POINTS |= {
 
 @dataclass
 class Scene:
-    """A county with two points, a second county, a second prefecture; a candidate at each point."""
+    """A county with two points, a second county, a second prefecture.
+
+    At each point there is a candidate and a room; at each office an alert.
+    """
 
     world: World
     offices: dict[str, int]
     candidates: dict[str, int]
-    #: of points: a transfer to it whose box differs, and an act that waits there
+    #: of points: a transfer to it whose box differs, an act that waits there, a room it asked for
     transfers: dict[str, int]
     acts: dict[str, int]
+    rooms: dict[str, int]
+    #: of offices
+    alerts: dict[str, int]
 
     def address(self, rule: Rule, name: str) -> str:
-        """The address of a page about that office, or about that point's candidate, transfer or act."""
-        values = {
-            "<int:office>": self.offices[name],
-            "<int:candidate>": self.candidates.get(name, 0),
-            "<int:transfer>": self.transfers.get(name, 0),
-            "<int:act>": self.acts.get(name, 0),
-            "<int:box>": 1,
-            "<string(length=4):lot>": "1701",
+        """The address of a page about that office or its alert, or about what that point has."""
+        known = {
+            "office": self.offices,
+            "candidate": self.candidates,
+            "transfer": self.transfers,
+            "act": self.acts,
+            "alert": self.alerts,
+            "room": self.rooms,
+            "box": dict.fromkeys(self.offices, 1),
         }
-        address = str(rule)
-        for variable, value in values.items():
-            address = address.replace(variable, str(value))
-        return address
+        address = re.sub(r"<int:(\w+)>", lambda named: str(known[named[1]].get(name, 0)), str(rule))
+        return address.replace("<string(length=4):lot>", "1701")
 
     def knows(self, rule: Rule, name: str) -> bool:
         """Whether there is what the page is about."""
-        return "<int:office>" in str(rule) or name in self.candidates
+        return not re.search(r"/0(/|$)", self.address(rule, name))
+
+
+def above(rule: Rule) -> str:
+    """The office from which a point's page is asked: alerts are shut to the point itself."""
+    return "county" if rule.endpoint.startswith("alerts.") else "point"
 
 
 @pytest.fixture
-def scene(world: World, keepers: Keepers) -> Scene:
-    offices = {"province": world.province, "prefecture": world.prefecture, "county": world.county}
-    offices |= {"point": world.point, "sibling point": world.new_point("长沙市第二中学")}
-    offices["other county"] = world.new_county("430103", "天心区")
-    offices["its point"] = world.new_point("天心中学", offices["other county"])
+def scene(world: World, keepers: Keepers, offices: Offices) -> Scene:
+    ids = {"province": world.province, "prefecture": world.prefecture, "county": world.county}
+    ids |= {"point": world.point, "sibling point": world.new_point("长沙市第二中学")}
+    ids["other county"] = world.new_county("430103", "天心区")
+    ids["its point"] = world.new_point("天心中学", ids["other county"])
     world.batch("1")
-    people = {name: world.candidate(point=offices[name]) for name in offices if "point" in name}
+    people = {name: world.candidate(point=ids[name]) for name in ids if "point" in name}
     for person in people.values():
         world.activate(person)
     moved: dict[str, int] = {}
@@ -88,13 +103,28 @@ def scene(world: World, keepers: Keepers) -> Scene:
     span = keepers.take_in("1701", 60)
     for at, (name, person) in enumerate(people.items()):
         part = Span(span.first + 20 * at, span.first + 20 * at + 19)
-        keepers.bring(offices[name], Span(part.first, part.first + 9))
-        county = world.value("SELECT parent_id FROM offices WHERE id = :id", id=offices[name])
+        keepers.bring(ids[name], Span(part.first, part.first + 9))
+        county = world.value("SELECT parent_id FROM offices WHERE id = :id", id=ids[name])
         keepers.bring(county, Span(part.first + 10, part.last))
-        moved[name] = keepers.send(county, offices[name], Span(part.first + 10, part.first + 11))
-        keepers.report(offices[name], moved[name], missing=[Span(part.first + 10, part.first + 10)])
-        acts[name] = keepers.ask_replacement(keepers.at(offices[name]), person, serial_of(part.first))
-    return Scene(world, offices, {name: person.id for name, person in people.items()}, moved, acts)
+        moved[name] = keepers.send(county, ids[name], Span(part.first + 10, part.first + 11))
+        keepers.report(ids[name], moved[name], missing=[Span(part.first + 10, part.first + 10)])
+        acts[name] = keepers.ask_replacement(keepers.at(ids[name]), person, serial_of(part.first))
+    now = world.value("SELECT clock_timestamp()")
+    with world.database.transaction() as session:
+        for name, office in ids.items():
+            raise_(session, Finding("filings_device", office, name, 6, now))
+        for name in people:
+            visitor = offices.visitor(offices.appoint(ids[name]))
+            rooms.ask(session, visitor, name, "203.0.113.7", now + timedelta(days=3), world.where())
+    return Scene(
+        world,
+        ids,
+        {name: person.id for name, person in people.items()},
+        moved,
+        acts,
+        {row["name"]: row["id"] for row in world.rows("SELECT id, name FROM rooms")},
+        {row["subject"]: row["id"] for row in world.rows("SELECT id, subject FROM alerts")},
+    )
 
 
 def rules(app: Flask, *, shut: bool = True) -> Iterator[tuple[Rule, str]]:
@@ -122,8 +152,8 @@ def tokens(browser: Browser) -> dict[str, str]:
 def test_the_portal_lists_what_is_open(offices_app: Flask) -> None:
     endpoints = {rule.endpoint for rule in offices_app.url_map.iter_rules()}
     assert endpoints >= OPEN
-    behind = ("progress.", "counter.", "replacing.", "stock.", "transfers.", "handing.", "lots.", "acts.")
-    assert not any(name.startswith(behind) for name in OPEN)
+    behind = ("progress.", "counter.", "replacing.", "stock.", "transfers.", "handing.", "lots.", "acts.", "alerts.")
+    assert not any(name.startswith((*behind, "rooms.")) for name in OPEN)
 
 
 def test_a_stranger_is_sent_to_the_sign_in(offices_app: Flask, stranger: Browser, scene: Scene) -> None:
@@ -175,7 +205,7 @@ def test_ones_own_office_and_those_below_exist(
     for mine, names in (("point", ["point"]), ("county", ["county", "point"]), ("province", list(scene.offices))):
         browser = officer_browser(scene.offices[mine], "approver")
         for rule, method in rules(offices_app):
-            if method != "GET" or "<int:" not in str(rule):
+            if method != "GET" or "<int:" not in str(rule) or (mine == "point" and above(rule) != mine):
                 continue
             for name in names:
                 if not scene.knows(rule, name) or (mine == "point" and rule.endpoint in NOT_A_POINTS):
@@ -198,12 +228,12 @@ def test_no_deed_without_the_forms_token(
 def test_no_deed_without_the_sessions_mark(
     offices_app: Flask, officer_browser: Callable[..., Browser], scene: Scene
 ) -> None:
-    browser = officer_browser(scene.world.point)
-    token = {"csrf_token": tokens(browser)["csrf_token"]}
+    browsers = {name: officer_browser(scene.offices[name]) for name in ("point", "county")}
     exempt = {"entrance.sign_in", "entrance.extend", "public.language", "public.appearance", "public.csp_report"}
     for rule, method in rules(offices_app, shut=False):
         if method == "POST" and rule.endpoint not in exempt:
-            fields = FORMS.get(rule.endpoint, {}) | token
+            browser = browsers[above(rule)]
+            fields = FORMS.get(rule.endpoint, {}) | {"csrf_token": tokens(browser)["csrf_token"]}
             status, _, _ = ask(offices_app, browser, method, scene.address(rule, "point"), fields)
             assert status == (404 if rule.endpoint in NOT_A_POINTS else 409), rule
 
@@ -238,10 +268,11 @@ def test_no_address_takes_another_method(
 def test_what_a_role_may(offices_app: Flask, officer_browser: Callable[..., Browser], scene: Scene) -> None:
     refused: dict[str, set[str]] = {role: set() for role in ROLES}
     for role in ROLES:
-        browser = officer_browser(scene.world.point, role)
+        browsers = {name: officer_browser(scene.offices[name], role) for name in ("point", "county")}
         for rule, method in rules(offices_app):
             if rule.endpoint == "entrance.sign_out":
                 continue
+            browser = browsers[above(rule)]
             fields = tokens(browser) | FORMS.get(rule.endpoint, {})
             status, _, _ = ask(offices_app, browser, method, scene.address(rule, "point"), fields)
             assert status in {200, 204, 303, 400, 403, 404, 409, 422}, (rule, method, status)
@@ -254,12 +285,14 @@ def test_what_a_role_may(offices_app: Flask, officer_browser: Callable[..., Brow
     seeing = {"stock.office", "transfers.one", "transfers.protocol", "transfers.count", "handing.registered"}
     seeing |= {"handing.export", "acts.waiting", "acts.one", "acts.protocol", *NOT_A_POINTS}
     seeing -= {name for name in NOT_A_POINTS if name.startswith("lots.")}
+    tending = {"alerts.tend", "rooms.ask", "rooms.decide"}
+    watching = {"alerts.overview", "alerts.export", "alerts.one", "rooms.overview"}
     nobody = {"lots.overview", "acts.withdraw"}  # the province's, and whose it is not
     assert refused == {
         "operator": nobody,
         "approver": nobody,
-        "auditor": nobody | counter | moving,
-        "system_admin": nobody | counter | moving | seeing,
+        "auditor": nobody | counter | moving | tending,
+        "system_admin": nobody | counter | moving | seeing | tending | watching,
     }
 
 
