@@ -29,12 +29,14 @@ ROLE_NAMES: Final[dict[Role, str]] = {
     "system_admin": N_("System administrator"),
 }
 
-Act = Literal["see_progress", "see_names", "export_names", "look_up", "approve_reset"]
+Act = Literal["see_progress", "see_names", "export_names", "chase", "reveal_phone", "look_up", "approve_reset"]
 #: who may do what. The three kinds of officers of MLPS 8.1.4.2 stay apart: business, audit, system (O-12)
 MAY: Final[dict[Act, frozenset[Role]]] = {
     "see_progress": frozenset(ROLES),
     "see_names": frozenset({"operator", "approver", "auditor"}),
     "export_names": frozenset({"operator", "approver", "auditor"}),
+    "chase": frozenset({"operator", "approver"}),
+    "reveal_phone": frozenset({"operator", "approver"}),
     "look_up": frozenset({"operator", "approver"}),
     "approve_reset": frozenset({"operator", "approver"}),
 }

@@ -59,6 +59,8 @@ class Settings(BaseModel):
     session_seconds: int = Field(default=14_400, ge=600)
     #: codes of the shortest card in circulation (C-02)
     card_codes: int = Field(default=40, ge=10, le=60)
+    #: phone numbers one officer may look at in full a day (P-02)
+    reveals_per_day: int = Field(default=50, ge=1, le=1_000)
     log_level: Literal["DEBUG", "INFO", "WARNING"] = "INFO"
     #: where messages to candidates go: "log", "smtp://…", "https://…" (a webhook)
     sender: str = "log"

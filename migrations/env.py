@@ -6,7 +6,10 @@ from typing import Final
 from alembic import context
 from sqlalchemy import Connection, create_engine, pool, text
 
+import admin.chase
 import admin.officers
+import admin.reminders
+import admin.snapshots
 from app import (
     accounts,
     audit,
@@ -27,7 +30,10 @@ from app.db import Base
 _ADVISORY_LOCK: Final = 7_302_019
 #: importing a module of tables makes them part of `Base.metadata`
 TABLES: Final = (
+    admin.chase,
     admin.officers,
+    admin.reminders,
+    admin.snapshots,
     accounts,
     audit,
     batches,

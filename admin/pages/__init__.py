@@ -5,7 +5,7 @@ from typing import Final
 
 from admin import officers
 from admin.officers import Visitor
-from admin.pages import counter, entrance, progress, public
+from admin.pages import chase, counter, entrance, progress, public
 from admin.pages.reach import desk_of, where
 from app.errors import NotAllowed
 from app.sessions import hash_of
@@ -43,7 +43,7 @@ OFFICES: Final = Portal(
     name="offices",
     session_cookie="__Host-oid",
     form_cookie="__Host-desk",
-    blueprints=(public.pages, entrance.pages, progress.pages, counter.pages),
+    blueprints=(public.pages, entrance.pages, progress.pages, chase.pages, counter.pages),
     open_pages=OPEN,
     sign_in_page="entrance.sign_in",
     load_visitor=_visitor,

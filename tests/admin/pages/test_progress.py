@@ -118,8 +118,8 @@ def test_a_table_as_a_file(officer_browser: Callable[..., Browser], busy: World)
     rows = rows_of(page)
     assert rows[1][:2] == ["Office", "湖南省"]
     assert rows[6] == ["Prefecture", "Eligible", "Never signed in", "Card not bound", "Nothing filed", "Draft only",
-                       "Filed", "Waived", "Filed or waived"]  # fmt: skip
-    assert rows[7] == ["长沙市", 3, 2, 0, 0, 1, 0, 0, 0]
+                       "Filed", "Waived", "Not eligible", "Filed or waived"]  # fmt: skip
+    assert rows[7] == ["长沙市", 3, 2, 0, 0, 1, 0, 0, 0, 0]
     assert rows[8][:2] == ["Total", 3]
     assert "filename*=UTF-8''" in page.header("Content-Disposition")
     entry = busy.rows("SELECT act, actor, detail FROM audit ORDER BY id DESC LIMIT 1")[0]
