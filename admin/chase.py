@@ -17,7 +17,6 @@ from admin.completeness import MISSING
 from admin.officers import Visitor
 from admin.scope import BELOW, Place
 from app import audit
-from app.accounts import MOBILE_COLUMN
 from app.candidates import Sealer
 from app.db import Base, Id, Moment, Words, Write, together
 from app.entrance import Where
@@ -84,9 +83,8 @@ class Callee:
     name: str
     class_no: str
     state: str
+    #: the registration's number; the one a candidate has given for messages is not for offices to read
     mobile_sealed: bytes | None
-    #: the column the number is sealed for
-    mobile_column: str
     called_at: datetime | None
     outcome: Outcome | None
     next_at: datetime | None
@@ -107,7 +105,7 @@ class Callee:
         """The number in full; "" for none. For `admin.reveals`, and for what masks it."""
         if self.mobile_sealed is None:
             return ""
-        return sealer.open(bytes(self.mobile_sealed), column=self.mobile_column, row=self.candidate_id)
+        return sealer.open(bytes(self.mobile_sealed), column="mobile", row=self.candidate_id)
 
     def masked_phone(self, sealer: Sealer) -> str:
         """The number as lists show it."""
@@ -117,9 +115,8 @@ class Callee:
 
 _CALLEE: Final = f"""
     SELECT c.id AS candidate_id, c.candidate_no, c.name, c.class_no, {STATE_SQL} AS state,
-           coalesce(a.mobile_sealed, c.mobile_sealed) AS mobile_sealed,
-           CASE WHEN a.mobile_sealed IS NOT NULL THEN '{MOBILE_COLUMN}' ELSE 'mobile' END AS mobile_column,
-           k.at AS called_at, k.outcome, k.next_at, coalesce(k.next_at <= clock_timestamp(), false) AS call_due
+           c.mobile_sealed, k.at AS called_at, k.outcome, k.next_at,
+           coalesce(k.next_at <= clock_timestamp(), false) AS call_due
     FROM {STATE_FROM}
     LEFT JOIN LATERAL (
         SELECT at, outcome, next_at FROM contacts
@@ -135,7 +132,7 @@ _LIST = text(f"""
     ORDER BY CASE WHEN s.call_due THEN 0 WHEN s.called_at IS NULL THEN 1 WHEN s.next_at IS NULL THEN 2 ELSE 3 END,
              s.next_at, array_position(:urgency, s.state), s.called_at, s.class_no, s.candidate_no
 """)  # noqa: S608 -- constants
-_ONE = text(f"{_CALLEE} WHERE c.id = :candidate AND b.id = :batch")  # noqa: S608 -- constants
+_ONE = text(f"{_CALLEE} WHERE c.id = :candidate AND b.id = :batch")
 
 
 def callees(
@@ -291,6 +288,6 @@ _POINTS = text(f"""
 
 
 def points(connection: Connection, place: Place, batch_id: int, hours: int) -> list[PointCalls]:
-    """Every point below an office with somebody missing; the silent ones first, the most missing first. One question."""
+    """Every point below an office with somebody missing; the silent ones first, then by how many. One question."""
     asked: Mapping[str, Any] = {"within": place.path, "batch": batch_id, "hours": hours, "states": list(MISSING)}
     return [PointCalls(**row) for row in connection.execute(_POINTS, asked).mappings()]

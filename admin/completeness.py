@@ -62,7 +62,9 @@ def batches(connection: Connection, place: Place) -> list[Part]:
 def _batch(rows: Sequence[Mapping[Any, Any]]) -> Part:
     first = rows[0]
     lines = tuple(
-        Row(str(row["office_id"]), row["code"], row["name"], counts(row)) for row in rows if row["office_id"] is not None
+        Row(str(row["office_id"]), row["code"], row["name"], counts(row))
+        for row in rows
+        if row["office_id"] is not None
     )
     return Part(
         id=first["batch_id"],

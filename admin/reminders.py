@@ -72,7 +72,7 @@ _DRAFTS = text(f"""
     FROM batches b JOIN drafts d ON d.batch_id = b.id JOIN candidates c ON c.id = d.candidate_id {_LAST}
     WHERE b.id = :batch AND {ELIGIBLE_SQL} AND {UNCONFIRMED_SQL}
     ON CONFLICT (dedupe) DO NOTHING
-""")  # noqa: S608 -- constants
+""")
 _NOTHING = text(f"""
     {_MESSAGE}
     FROM batches b JOIN candidates c ON {ELIGIBLE_SQL}

@@ -139,8 +139,13 @@ def earlier(connection: Connection, office_id: int, part: Part, below: Iterable[
 
 def with_differences(rows: Iterable[Row], before: Mapping[str, Earlier]) -> list[Row]:
     """The rows of offices, each with how many more are settled there than then."""
+    hour, day = before.get("hour"), before.get("day")
     return [
-        replace(row, **{mark: difference(row.counts, then, int(row.key)) for mark, then in before.items()})
+        replace(
+            row,
+            hour=difference(row.counts, hour, int(row.key)),
+            day=difference(row.counts, day, int(row.key)),
+        )
         for row in rows
     ]
 

@@ -31,6 +31,7 @@ def transfer(session: Session, candidate_no: str, point_code: str, class_no: str
     # who has no account is held by the card: an activation locks it first, and afterwards there is an account
     for held in (_ACCOUNT_HELD, _CARD_HELD, _ACCOUNT_HELD):
         session.execute(held, {"candidate": found.id})
+    tallies.hold(session, found.point_id, point_id)
     together(session, tallies.left(found.id))
     together(
         session,

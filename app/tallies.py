@@ -88,7 +88,8 @@ def move(candidate_id: int, batch_id: int, before: State, after: State) -> Write
 def candidate_moved(candidate_id: int, *, bound: bool) -> Write:
     """The write for a card bound or taken away: moves the candidate in every batch, whatever stood before.
 
-    It reads the state as it was when the statement began, so it travels with the writes that change it.
+    It reads the state as it was when the statement began, so it travels with the writes that change it. Rows are
+    held in the order of `hold`, so that two candidates of a school never wait for each other.
     """
     after = STATE_SQL.replace("a.candidate_id IS NULL", "FALSE").replace(
         "bn.candidate_id IS NULL", "FALSE" if bound else "TRUE"
@@ -99,16 +100,31 @@ def candidate_moved(candidate_id: int, *, bound: bool) -> Write:
     return Write(
         f"""
         UPDATE tallies t SET {moves}
-        FROM (SELECT c.point_id, b.id AS batch_id, {STATE_SQL} AS before, {after} AS after
-              FROM {STATE_FROM} WHERE c.id = :candidate) s
-        WHERE t.point_id = s.point_id AND t.batch_id = s.batch_id AND s.before <> s.after
+        FROM (SELECT m.* FROM (SELECT c.point_id, b.id AS batch_id, {STATE_SQL} AS before, {after} AS after
+                               FROM {STATE_FROM} WHERE c.id = :candidate) m
+              JOIN tallies h ON h.point_id = m.point_id AND h.batch_id = m.batch_id
+              WHERE m.before <> m.after ORDER BY h.point_id, h.batch_id FOR UPDATE OF h) s
+        WHERE t.point_id = s.point_id AND t.batch_id = s.batch_id
         """,  # noqa: S608 -- constants
         {"candidate": candidate_id},
     )
 
 
+_HELD: Final = text("""
+    SELECT 1 FROM tallies WHERE point_id = ANY (:points) ORDER BY point_id, batch_id FOR UPDATE
+""")
+
+
+def hold(session: Session, *point_ids: int) -> None:
+    """Hold every tally of these points, in the one order in which anybody holds several."""
+    session.execute(_HELD, {"points": list(point_ids)})
+
+
 def left(candidate_id: int) -> Write:
-    """The write that takes a candidate out of every count, before what decides where they count is changed."""
+    """The write that takes a candidate out of every count, before what decides where they count is changed.
+
+    `hold` the tallies of both points first.
+    """
     moves = ", ".join(f"{state} = t.{state} - (s.state = '{state}')::int" for state in STATES)
     return Write(
         f"""
@@ -140,7 +156,7 @@ _REGISTERED: Final = text(f"""
            coalesce(sum(c.count) FILTER (WHERE NOT {ELIGIBLE_SQL}), 0)
     FROM (SELECT point_id, subject_class, admitted, count(*) FROM candidates WHERE id >= :first GROUP BY 1, 2, 3) c
     CROSS JOIN batches b
-    GROUP BY c.point_id, b.id
+    GROUP BY c.point_id, b.id ORDER BY c.point_id, b.id
     ON CONFLICT (point_id, batch_id) DO UPDATE
     SET never_signed_in = tallies.never_signed_in + excluded.never_signed_in,
         not_eligible = tallies.not_eligible + excluded.not_eligible
@@ -210,7 +226,6 @@ def _wrong(row: Mapping[Any, Any]) -> Wrong:
     )
 
 
-_HELD: Final = text("SELECT 1 FROM tallies WHERE point_id = :point FOR UPDATE")
 _REPAIRED: Final = text(f"""
     WITH counted AS ({_COUNTED}), gone AS (
         DELETE FROM tallies t WHERE t.point_id = :point
@@ -227,7 +242,7 @@ def repair(session: Session, point_id: int) -> list[Wrong]:
     The rows are held first: a deed that has moved one is over before the count begins, and a deed that comes
     later waits, and moves what was counted.
     """
-    session.execute(_HELD, {"point": point_id})
+    hold(session, point_id)
     found = wrong(session, point_id)
     if found:
         session.execute(_REPAIRED, {"point": point_id})
@@ -239,6 +254,6 @@ def recount(session: Session) -> int:
     session.execute(text("LOCK TABLE tallies IN EXCLUSIVE MODE"))
     found = len(wrong(session))
     session.execute(text("DELETE FROM tallies"))
-    anew = f"INSERT INTO tallies (point_id, batch_id, {_COLUMNS}) {_COUNTED}"  # noqa: S608 -- constants
+    anew = f"INSERT INTO tallies (point_id, batch_id, {_COLUMNS}) {_COUNTED}"
     session.execute(text(anew), {"point": None})
     return found

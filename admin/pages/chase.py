@@ -9,6 +9,7 @@ from flask_babel import lazy_gettext
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response as BaseResponse
 from wtforms import HiddenField, RadioField, SelectField, StringField
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than the types
 from wtforms.validators import InputRequired, Length
 
 from admin import candidates, chase, completeness, reveals, scope
@@ -44,11 +45,11 @@ class CallForm(OwnForm):
     batch = HiddenField()
     outcome = RadioField(
         lazy_gettext("What came of it"),
-        choices=[(code, lazy_gettext(words)) for code, words in OUTCOMES.items()],
+        choices=[SelectChoice(code, lazy_gettext(words)) for code, words in OUTCOMES.items()],
         validators=[InputRequired(lazy_gettext("Choose what came of the call."))],
     )
     again = SelectField(
-        lazy_gettext("Call again"), choices=[(code, lazy_gettext(words)) for code, words in AGAIN.items()]
+        lazy_gettext("Call again"), choices=[SelectChoice(code, lazy_gettext(words)) for code, words in AGAIN.items()]
     )
     note = StringField(
         lazy_gettext("Note"),

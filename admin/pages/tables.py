@@ -162,11 +162,12 @@ class Shown:
     @property
     def whole(self) -> Row:
         """All rows together, as one."""
-        changes = {} if self.asked.class_no else {mark: self.change(mark) for mark in SINCE}
-        return Row("", "", _("Total"), self.total, **changes)
+        return Row("", "", _("Total"), self.total, hour=self.change("hour"), day=self.change("day"))
 
     def change(self, mark: str) -> int | None:
-        """How many more of the whole office are settled than then."""
+        """How many more of the whole office are settled than then; a class was not counted by itself."""
+        if self.asked.class_no:
+            return None
         return difference(self.total, self.before.get(mark), self.place.id)
 
     @property
@@ -177,7 +178,7 @@ class Shown:
     @property
     def changes(self) -> list[str]:
         """What became of the whole office since it was counted before, in words."""
-        found = [] if self.asked.class_no else [(mark, self.change(mark)) for mark in SINCE if mark in self.before]
+        found = [(mark, self.change(mark)) for mark in SINCE if mark in self.before]
         return [
             _("Since %(time)s: %(change)s.", time=moment(self.before[mark].at), change=signed(change))
             for mark, change in found

@@ -3,9 +3,9 @@
 `tallies.not_eligible` is counted here from what decides it; until now nothing has set `admitted`, so it takes
 nobody out of another count. `python -m admin tallies check` proves the result.
 
-Offices log calls and change none. They may open a phone number, which is sealed for a key the database does not
-have, and still read no list: neither `drafts.content` nor `filings.content` is granted to them here or elsewhere.
-What officers did about a candidate is shown to the candidates' portal through a view of that much of the audit.
+Offices log calls and change none. They still read no list: neither `drafts.content` nor `filings.content` is
+granted to them here or elsewhere. What officers did about a candidate is shown to the candidates' portal through
+a view of that much of the audit.
 """
 
 import re
@@ -72,7 +72,6 @@ def upgrade() -> None:
         op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
         op.execute(f"GRANT SELECT ON {table} TO zhiyuan_offices")
     op.execute("GRANT INSERT ON contacts TO zhiyuan_offices")
-    op.execute("GRANT SELECT (mobile_sealed) ON accounts TO zhiyuan_offices")
     op.create_index(
         "ix_audit_officer_id_at",
         "audit",
@@ -155,7 +154,6 @@ def _tables() -> None:
 def downgrade() -> None:
     op.execute("DROP VIEW officer_looks")
     op.drop_index("ix_audit_officer_id_at", table_name="audit")
-    op.execute("REVOKE SELECT (mobile_sealed) ON accounts FROM zhiyuan_offices")
     for table in ("reminders", "transfers", "contacts", "tally_snapshots"):
         op.drop_table(table)
     # messages already written stay, so the rule about kinds then holds for later rows only

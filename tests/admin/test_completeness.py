@@ -16,7 +16,6 @@ from app.tallies import STATES, State
 from tests.admin.colleagues import Offices
 from tests.makers import Person, World
 
-
 counted = PREFERENCES.counted
 ONE_EACH = counted(**dict.fromkeys(STATES, 1))
 

@@ -20,6 +20,9 @@ from tests.makers import World
 #: what an officer's page may be asked with besides its address
 FORMS = {
     "progress.export": {"table": "counts"},
+    "chase.call": {"outcome": "reached", "again": "hour", "batch": "1"},
+    "chase.phone": {"reason": "to remind them", "batch": "1"},
+    "chase.export": {"batch": "1"},
     "counter.find": {"number": "17430102150001"},
     "counter.approve": {"id_tail": "000000", "reason": "forgotten", "seen": "y"},
     "counter.end_two_codes": {"reason": "found again", "seen": "y", "standing": "lost"},
@@ -205,6 +208,7 @@ def test_what_a_role_may(offices_app: Flask, officer_browser: Callable[..., Brow
                 refused[role].add(rule.endpoint)
     counter = {"counter.look_up", "counter.find", "counter.candidate", "counter.reset", "counter.approve"}
     counter |= {"counter.two_codes_asked", "counter.end_two_codes"}
+    counter |= {rule.endpoint for rule, _ in rules(offices_app) if rule.endpoint.startswith("chase.")}
     assert refused == {"operator": set(), "approver": set(), "auditor": counter, "system_admin": counter}
 
 
