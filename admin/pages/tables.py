@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from flask import get_template_attribute, request, url_for
@@ -17,7 +17,7 @@ from admin.officers import Visitor
 from admin.scope import Place
 from admin.snapshots import Earlier, difference
 from app.offices import Level
-from app.web.formats import full_moment, moment
+from app.web.formats import ZONE, full_moment, moment
 from app.web.forms import single
 from app.wording import N_
 
@@ -29,6 +29,7 @@ _BELOW: Final[dict[Level, tuple[str, str]]] = {
     "point": (N_("Classes"), N_("Class")),
 }
 _LABELS: Final[dict[str, str]] = {"eligible": N_("Eligible"), "share": N_("Filed or waived")}
+_BY_THE_HOUR: Final = timedelta(hours=25)
 _KINDS: Final = {"office": "head", "share": "text"}
 
 #: cells of a page, and the columns they stand in, as `macros/tables.html` wants them
@@ -207,10 +208,13 @@ class Shown:
 
     @property
     def course_cells(self) -> list[list[PageCell]]:
-        """The same as a table, newest first: when, how many, how many more than before."""
+        """The same as a table, newest first: each count of the last day, and the last of each day before."""
         if self.part is None:
             return []
-        points = [*self.course, (self.part.as_of, self.total)]
+        now = self.part.as_of
+        by_day = {at.astimezone(ZONE).date(): (at, counted) for at, counted in self.course}
+        points = [one for one in self.course if now - one[0] < _BY_THE_HOUR or one in by_day.values()]
+        points.append((now, self.total))
         befores = [None, *(counted.settled for _at, counted in points)]
         return [
             [

@@ -1,4 +1,4 @@
-"""Tallies: whatever candidates and offices do, in whatever order and at once, they are what a count of the rows says."""
+"""Tallies: whatever is done, in whatever order and at once, they are what a count of the rows says."""
 
 import random
 import threading

@@ -240,7 +240,8 @@ EVERYTHING: Final = {
     """,
     "plans": "SELECT * FROM plans",
     "tallies": """
-        SELECT o.code, b.code AS batch, never_signed_in, not_eligible, not_bound, nothing_filed, draft_only, filed, waived
+        SELECT o.code, b.code AS batch, never_signed_in, not_eligible, not_bound, nothing_filed, draft_only,
+               filed, waived
         FROM tallies t JOIN offices o ON o.id = t.point_id JOIN batches b ON b.id = t.batch_id
     """,
 }

@@ -46,9 +46,10 @@ def secrets_of(world: World) -> list[str]:
 
 def test_from_the_county_to_a_call(officer_browser: Callable[..., Browser], school: World) -> None:
     browser = officer_browser(school.county)
-    page = browser.click("Chase") if browser.get("/progress") else browser.page
+    browser.get("/progress")
+    page = browser.click("Chase")
     assert "1 of 1 registration points with somebody missing have called nobody in the last 24 hours." in page.words
-    browser.click("长沙市第一中学")
+    page = browser.click("长沙市第一中学")
     assert (
         "2 candidates have nothing in force. 2 were never called, 0 are to be called again now." in browser.page.words
     )
@@ -149,8 +150,8 @@ def test_what_there_is_not_is_not_found(officer_browser: Callable[..., Browser],
 
 def test_a_long_list_goes_on_over_pages(officer_browser: Callable[..., Browser], school: World) -> None:
     school.do("""
-        INSERT INTO candidates (candidate_no, name, sex, birth_date, id_no_sealed, id_no_index, ethnicity, subject_class,
-            second_subjects, language, point_id, class_no, hukou_county, qualifications, restrictions)
+        INSERT INTO candidates (candidate_no, name, sex, birth_date, id_no_sealed, id_no_index, ethnicity,
+            subject_class, second_subjects, language, point_id, class_no, hukou_county, qualifications, restrictions)
         SELECT '174301021999' || lpad(n::text, 2, '0'), 'N' || n, '1', '1999-01-01', '', n::text::bytea, '01', '5',
                '{}', '1', :point, '303', '430102', '{}', '{}' FROM generate_series(0, 99) n
     """, point=school.point)  # fmt: skip
