@@ -118,7 +118,7 @@ def test_lists_and_sheets_hold_no_secret(officer_browser: Callable[..., Browser]
         assert [secret for secret in secrets_of(school) if secret in page.text] == []
     assert "HYPERLINK" not in page.text  # another class
     assert "Class 302: not yet filed" in page.words
-    assert "1 candidates Name Candidate no. State Phone What they said 李娜 17********" in page.words
+    assert "1 candidate Name Candidate no. State Phone What they said 李娜 17********" in page.words
 
 
 def test_the_list_as_a_file_needs_a_fresh_proof_and_holds_no_secret(
