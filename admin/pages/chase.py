@@ -52,7 +52,7 @@ class CallForm(OwnForm):
         lazy_gettext("Call again"), choices=[SelectChoice(code, lazy_gettext(words)) for code, words in AGAIN.items()]
     )
     note = StringField(
-        lazy_gettext("Note"),
+        lazy_gettext("Remarks"),
         validators=[
             Length(max=LONGEST_NOTE, message=lazy_gettext("Write at most 200 characters.")),
             no_control_characters,

@@ -137,8 +137,13 @@ class Shown:
         if column == "office":
             return str(_(_BELOW[self.place.level][1]))
         if column in SINCE:
-            return str(_("Since %(time)s", time=moment(self.before[column].at)))
+            return str(_("Since %(time)s", time=self._then(column)))
         return str(_(_LABELS.get(column) or self.category.stage(column).name))
+
+    def _then(self, mark: str) -> str:
+        """When it was counted before; an hour ago needs no date."""
+        at = self.before[mark].at
+        return moment(at) if mark == "day" else f"{at.astimezone(ZONE):%H:%M}"
 
     @property
     def cells(self) -> list[list[PageCell]]:
@@ -181,7 +186,7 @@ class Shown:
         """What became of the whole office since it was counted before, in words."""
         found = [(mark, self.change(mark)) for mark in SINCE if mark in self.before]
         return [
-            _("Since %(time)s: %(change)s.", time=moment(self.before[mark].at), change=signed(change))
+            _("Since %(time)s: %(change)s.", time=self._then(mark), change=signed(change))
             for mark, change in found
             if change is not None
         ]
