@@ -131,10 +131,15 @@ class Category:
     #: a msgid
     name: str
     stages: tuple[Stage, ...]
+    #: the settled in a word, and the sentence above a table; msgids
+    settled: str
+    summary: str
     #: every part with the counts of the offices directly below a place, or of the point itself
     parts: Callable[[Connection, Place], list[Part]]
     #: where each candidate of a point, or of one of its classes, stands in a part
     standings: Callable[[Connection, Place, int, str | None], list[Standing]]
+    #: `admin.snapshots` keeps what its parts had earlier
+    remembered: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -118,7 +118,16 @@ def standings(connection: Connection, place: Place, batch_id: int, class_no: str
     return [Standing(**row) for row in found.mappings()]
 
 
-PREFERENCES: Final = Category("preferences", N_("Preferences"), STAGES, batches, standings)
+PREFERENCES: Final = Category(
+    "preferences",
+    N_("Preferences"),
+    STAGES,
+    N_("Filed or waived"),
+    N_("%(settled)s of %(eligible)s have filed or waived, %(missing)s have not."),
+    batches,
+    standings,
+    remembered=True,
+)
 #: by the code their address has; a page is the same for each of them
 CATEGORIES: Final[Mapping[str, Category]] = {PREFERENCES.code: PREFERENCES}
 

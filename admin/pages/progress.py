@@ -1,5 +1,6 @@
 """Progress: how far each office is in a batch, down to the names of those who have not filed. Never what."""
 
+from datetime import datetime
 from io import BytesIO
 
 from flask import Blueprint, Response, redirect, render_template, request, send_file, url_for
@@ -7,12 +8,13 @@ from sqlalchemy import Connection
 from werkzeug.wrappers import Response as BaseResponse
 
 from admin import completeness, exports, scope, snapshots
-from admin.categories import Category, Part, chosen
+from admin.categories import Category, Counts, Part, chosen
 from admin.completeness import CATEGORIES, PREFERENCES
 from admin.exports import Sheet
 from admin.pages.reach import officer, reading, transaction, where
 from admin.pages.tables import Asked, Shown
 from admin.scope import Place
+from admin.snapshots import Earlier
 from app import audit
 from app.db import Write, together
 from app.errors import NotFound
@@ -77,11 +79,21 @@ def _shown(connection: Connection, office_id: int, asked: Asked) -> Shown:
         return Shown(category, place, parts, None, asked)
     if place.level == "point":
         return _point(connection, category, place, parts, part, asked)
-    before = snapshots.earlier(connection, place.id, part, (int(row.key) for row in part.rows))
-    rows = snapshots.with_differences(part.rows, before)
-    course = snapshots.course(connection, place.id, part.id)
-    return Shown(
-        category, place, parts, part, asked, category.in_order(rows, asked.order), before=before, course=course
+    before, course = _past(connection, category, place, part)
+    rows = category.in_order(snapshots.with_differences(part.rows, before), asked.order)
+    return Shown(category, place, parts, part, asked, rows, before=before, course=course)
+
+
+def _past(
+    connection: Connection, category: Category, place: Place, part: Part
+) -> tuple[dict[str, Earlier], list[tuple[datetime, Counts]]]:
+    """What the office and those below it had earlier, where that is kept."""
+    if not category.remembered:
+        return {}, []
+    below = () if place.level == "point" else (int(row.key) for row in part.rows)
+    return (
+        snapshots.earlier(connection, place.id, part, below),
+        snapshots.course(connection, place.id, part.id),
     )
 
 
@@ -92,10 +104,10 @@ def _point(  # noqa: PLR0913, PLR0917 -- what the page has found so far
     class_no = asked.class_no or None
     everybody = category.standings(connection, place, part.id, class_no)
     rows = category.in_order(category.classes(everybody), asked.order)
-    before = snapshots.earlier(connection, place.id, part)
-    since = next((before[mark].at for mark in ("day", "hour") if mark in before), None)
+    before, course = _past(connection, category, place, part)
     if not officer().may("see_names"):
-        return Shown(category, place, parts, part, asked, rows, before=before)
+        return Shown(category, place, parts, part, asked, rows, before=before, course=course)
+    since = next((before[mark].at for mark in ("day", "hour") if mark in before), None)
     return Shown(
         category,
         place,
@@ -107,7 +119,7 @@ def _point(  # noqa: PLR0913, PLR0917 -- what the page has found so far
         before=before,
         dropped=completeness.dropped(connection, place, part.id, since, class_no) if since else [],
         since=since,
-        course=[] if class_no else snapshots.course(connection, place.id, part.id),
+        course=course,
     )
 
 

@@ -28,7 +28,6 @@ _BELOW: Final[dict[Level, tuple[str, str]]] = {
     "county": (N_("Registration points"), N_("Registration point")),
     "point": (N_("Classes"), N_("Class")),
 }
-_LABELS: Final[dict[str, str]] = {"eligible": N_("Eligible"), "share": N_("Filed or waived")}
 _BY_THE_HOUR: Final = timedelta(hours=25)
 _KINDS: Final = {"office": "head", "share": "text"}
 
@@ -138,7 +137,9 @@ class Shown:
             return str(_(_BELOW[self.place.level][1]))
         if column in SINCE:
             return str(_("Since %(time)s", time=self._then(column)))
-        return str(_(_LABELS.get(column) or self.category.stage(column).name))
+        if column in {"eligible", "share"}:
+            return str(_("Eligible") if column == "eligible" else _(self.category.settled))
+        return str(_(self.category.stage(column).name))
 
     def _then(self, mark: str) -> str:
         """When it was counted before; an hour ago needs no date."""
@@ -180,6 +181,19 @@ class Shown:
     def foot(self) -> list[PageCell]:
         """The totals."""
         return [self._cell(column, self.whole, _("Total")) for column in self._columns]
+
+    @property
+    def summary(self) -> str:
+        """How far the whole is, in a sentence."""
+        total = self.total
+        return str(
+            _(
+                self.category.summary,
+                settled=f"{total.settled:,}",
+                eligible=f"{total.eligible:,}",
+                missing=f"{total.missing:,}",
+            )
+        )
 
     @property
     def changes(self) -> list[str]:

@@ -112,6 +112,7 @@ def test_beyond_the_days_number_the_page_says_what_to_do(
 
 def test_lists_and_sheets_hold_no_secret(officer_browser: Callable[..., Browser], school: World) -> None:
     browser = officer_browser(school.point)
+    page = browser.page
     for address in (f"/chase/{school.point}", f"/chase/{school.point}/sheet", f"/chase/{school.point}/sheet?class=302"):
         page = browser.get(address)
         assert (page.status, "李娜" in page.text) == (200, True)
