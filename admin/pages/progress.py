@@ -85,15 +85,15 @@ def _shown(connection: Connection, office_id: int, asked: Asked) -> Shown:
 
 
 def _past(
-    connection: Connection, category: Category, place: Place, part: Part
+    connection: Connection, category: Category, place: Place, part: Part, class_no: str | None = None
 ) -> tuple[dict[str, Earlier], list[tuple[datetime, Counts]]]:
-    """What the office and those below it had earlier, where that is kept."""
+    """What the office and those below it had earlier, where that is kept. A class has no curve of its own."""
     if not category.remembered:
         return {}, []
     below = () if place.level == "point" else (int(row.key) for row in part.rows)
     return (
         snapshots.earlier(connection, place.id, part, below),
-        snapshots.course(connection, place.id, part.id),
+        [] if class_no else snapshots.course(connection, place.id, part.id),
     )
 
 
@@ -104,7 +104,7 @@ def _point(  # noqa: PLR0913, PLR0917 -- what the page has found so far
     class_no = asked.class_no or None
     everybody = category.standings(connection, place, part.id, class_no)
     rows = category.in_order(category.classes(everybody), asked.order)
-    before, course = _past(connection, category, place, part)
+    before, course = _past(connection, category, place, part, class_no)
     if not officer().may("see_names"):
         return Shown(category, place, parts, part, asked, rows, before=before, course=course)
     since = next((before[mark].at for mark in ("day", "hour") if mark in before), None)
