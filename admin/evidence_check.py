@@ -142,19 +142,6 @@ _WHO: Final = tuple(
     )
     for words, sql in _POINTERS
 )
-_TALLIES: Final = text(f"""
-    WITH counted AS (
-        SELECT c.point_id, b.id AS batch_id,
-               {", ".join(f"count(*) FILTER (WHERE s.state = '{state}') AS {state}" for state in tallies.STATES)}
-        FROM {tallies.STATE_FROM} CROSS JOIN LATERAL (SELECT {tallies.STATE_SQL} AS state) s
-        GROUP BY c.point_id, b.id
-    )
-    SELECT o.name, o.code, b.code AS batch
-    FROM counted n FULL JOIN tallies t USING (point_id, batch_id)
-    LEFT JOIN offices o ON o.id = point_id LEFT JOIN batches b ON b.id = batch_id
-    WHERE {" OR ".join(f"coalesce(n.{state}, 0) <> coalesce(t.{state}, 0)" for state in tallies.STATES)}
-    ORDER BY o.code, b.code
-""")  # noqa: S608 -- constants
 
 
 def count(session: Session) -> int:
@@ -178,9 +165,9 @@ def check(session: Session, keys: Keys, checked: Callable[[int], object]) -> Ite
             yield from _chain(chain, keys)
             checked(len(chain))
     yield from _pointers(session)
-    for row in session.execute(_TALLIES).mappings():
-        name = f"{row['name']} ({row['code']})"
-        yield Finding("", row["batch"] or "?", 0, f"the tally of {name} is not that of a recount")
+    for tally in tallies.wrong(session):
+        name = f"{tally.office} ({tally.office_code})"
+        yield Finding("", tally.batch or "?", 0, f"the tally of {name} is not that of a recount")
 
 
 _SOME: Final = text(f"SELECT * FROM ({_FILINGS.text}) f WHERE id = ANY (CAST(:ids AS bigint[]))")  # noqa: S608 -- constants

@@ -243,6 +243,9 @@ class Post:
 
     def _one(self, due: Due) -> bool:
         trouble, final = "", False
+        if notices.too_late(due.kind, due.params, datetime.now(UTC)):
+            self._note(notices.not_sent(due.id, "the batch it reminds of has closed", final=True))
+            return False
         try:
             self.sender.send(self._written(due))
         except NotSentError as error:

@@ -10,9 +10,12 @@ from typing import Any, Final, Literal
 
 from sqlalchemy import Connection, text
 
+from app.notices import REMINDERS
 from app.sessions import Visitor
 
 MOST: Final = 12
+#: notices that tell of no act, or of one that is told from its own row
+_UNTOLD: Final = ["filed", "waived", *REMINDERS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +82,12 @@ _ACTS = text("""
          WHERE f.candidate_id = :candidate ORDER BY f.filed_at DESC LIMIT :most)
         UNION ALL
         (SELECT kind, created_at, '', NULL, false, params FROM notices
-         WHERE candidate_id = :candidate AND kind NOT IN ('filed', 'waived') ORDER BY created_at DESC LIMIT :most)
+         WHERE candidate_id = :candidate AND NOT kind = ANY (:untold) ORDER BY created_at DESC LIMIT :most)
     ) acts ORDER BY at DESC LIMIT :most
 """)
 
 
 def acts(connection: Connection, visitor: Visitor) -> list[Act]:
     """What was done lately, newest first."""
-    asked = {"candidate": visitor.candidate_id, "own": visitor.session_hash, "most": MOST}
+    asked = {"candidate": visitor.candidate_id, "own": visitor.session_hash, "most": MOST, "untold": _UNTOLD}
     return [Act(**row) for row in connection.execute(_ACTS, asked).mappings()]

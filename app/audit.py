@@ -26,6 +26,8 @@ class Entry(Base):
         Index("ix_audit_candidate_id_at", "candidate_id", "at"),
         Index("ix_audit_at", "at"),
         Index("ix_audit_act_at", "act", "at", postgresql_where=text(f"act IN ({WATCHED})")),
+        # how many full phone numbers an officer has looked at today is counted before each
+        Index("ix_audit_officer_id_at", "officer_id", "at", postgresql_where=text("act = 'phone.revealed'")),
     )
 
     id: Mapped[Id]

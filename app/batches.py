@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final, Literal
 
-from sqlalchemy import CheckConstraint, Connection, ForeignKey, Integer, Text, text
+from sqlalchemy import Boolean, CheckConstraint, Computed, Connection, ForeignKey, Integer, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -47,6 +47,8 @@ class Batch(Base):
     opens_at: Mapped[Moment]
     closes_at: Mapped[Moment]
     suspended_at: Mapped[Moment | None]
+    #: every column is barred to candidates already admitted, so they do not file here and nobody waits for them
+    closed_to_admitted: Mapped[bool] = mapped_column(Boolean, Computed("closed_to_admitted(spec)", persisted=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,8 @@ class Opened:
     revision: int
     catalogue_version: int
     window: Window
+    #: nobody already admitted may file here
+    closed_to_admitted: bool
     #: the database's clock when the row was read
     now: datetime
 
@@ -104,7 +108,7 @@ class Opened:
 
 FIELDS = """
     b.id AS batch_id, b.code AS batch_code, b.name AS batch_name, b.parent_id, b.spec::text AS spec, b.revision,
-    b.catalogue_version, b.opens_at, b.closes_at, b.suspended_at, b.subject_classes,
+    b.catalogue_version, b.opens_at, b.closes_at, b.suspended_at, b.subject_classes, b.closed_to_admitted,
     clock_timestamp() AS now
 """
 
@@ -125,6 +129,7 @@ def from_row(row: Mapping[str, Any]) -> Opened:
         revision=row["revision"],
         catalogue_version=row["catalogue_version"],
         window=Window(row["opens_at"], row["closes_at"], row["suspended_at"]),
+        closed_to_admitted=row["closed_to_admitted"],
         now=row["now"],
     )
 

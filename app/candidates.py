@@ -18,7 +18,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, Text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db import Base, Id, Octets, Words
+from app.db import Base, Id, Moment, Octets, Words, Write
 
 
 class Candidate(Base):
@@ -55,6 +55,44 @@ class Candidate(Base):
     #: codes of the physical exam that advise or bar from majors (教学〔2003〕3号)
     restrictions: Mapped[list[str]] = mapped_column(ARRAY(Text))
     admitted: Mapped[bool] = mapped_column(server_default="false")
+
+
+class PointMove(Base):
+    """A candidate who left one point for another, for the counts of both to be explained."""
+
+    __tablename__ = "point_moves"
+    __table_args__ = (
+        Index("ix_point_moves_from_point_id_at", "from_point_id", "at"),
+        Index("ix_point_moves_to_point_id_at", "to_point_id", "at"),
+    )
+
+    id: Mapped[Id]
+    candidate_id: Mapped[int] = mapped_column(ForeignKey("candidates.id"))
+    #: as the point that was left may still see it: the number masked, the name it knew
+    masked_no: Mapped[Words]
+    name: Mapped[Words]
+    from_point_id: Mapped[int] = mapped_column(ForeignKey("offices.id"))
+    from_class_no: Mapped[Words]
+    to_point_id: Mapped[int] = mapped_column(ForeignKey("offices.id"))
+    at: Mapped[Moment]
+
+
+def moved(candidate_id: int, masked_no: str, point_id: int, class_no: str) -> list[Write]:
+    """The writes that register a candidate at another point, and note where they came from."""
+    return [
+        Write(
+            """
+            INSERT INTO point_moves (candidate_id, masked_no, name, from_point_id, from_class_no, to_point_id, at)
+            SELECT id, :masked, name, point_id, class_no, :point, clock_timestamp()
+            FROM candidates WHERE id = :candidate
+            """,
+            {"candidate": candidate_id, "masked": masked_no, "point": point_id},
+        ),
+        Write(
+            "UPDATE candidates SET point_id = :point, class_no = :class WHERE id = :candidate",
+            {"candidate": candidate_id, "point": point_id, "class": class_no},
+        ),
+    ]
 
 
 _NONCE: Final = 12

@@ -5,6 +5,7 @@ each other silently (F-06).
 """
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -37,7 +38,7 @@ _STANDS = text("""
            EXISTS (SELECT 1 FROM filings f WHERE f.candidate_id = c.id AND f.batch_id = b.id) AS filed,
            EXISTS (SELECT 1 FROM filings w WHERE w.candidate_id = c.id AND w.batch_id = b.id AND w.kind = 'waiver'
                    AND w.filed_at >= d.updated_at) AS given_up_since,
-           c.point_id, b.opens_at, b.closes_at, b.suspended_at
+           NOT (c.admitted AND b.closed_to_admitted) AS eligible, b.opens_at, b.closes_at, b.suspended_at
     FROM candidates c
     JOIN batches b ON b.id = :batch AND c.subject_class = ANY (b.subject_classes)
     LEFT JOIN drafts d ON d.candidate_id = c.id AND d.batch_id = b.id
@@ -76,8 +77,8 @@ def save(session: Session, candidate_id: int, batch_id: int, content: dict[str, 
             },
         )
     ]
-    if seen_version == 0 and stands["bound"] and not stands["filed"]:
-        writes.append(tallies.move(stands["point_id"], batch_id, "nothing_filed", "draft_only"))
+    if seen_version == 0 and _counts(stands):
+        writes.append(tallies.move(candidate_id, batch_id, "nothing_filed", "draft_only"))
     together(session, *writes)
     return int(stands["next_version"])
 
@@ -93,9 +94,14 @@ def discard(session: Session, candidate_id: int, batch_id: int, seen_version: in
             {"candidate": candidate_id, "batch": batch_id},
         )
     ]
-    if seen_version and stands["bound"] and not stands["filed"]:
-        writes.append(tallies.move(stands["point_id"], batch_id, "draft_only", "nothing_filed"))
+    if seen_version and _counts(stands):
+        writes.append(tallies.move(candidate_id, batch_id, "draft_only", "nothing_filed"))
     together(session, *writes)
+
+
+def _counts(stands: Mapping[str, Any]) -> bool:
+    """Whether having a draft or none is what the tallies say of the candidate."""
+    return bool(stands["bound"] and not stands["filed"] and stands["eligible"])
 
 
 def _hold(session: Session, candidate_id: int, batch_id: int) -> dict[str, Any]:

@@ -33,8 +33,12 @@ Kind = Literal[
     "card_lost",
     "phone_changed",
     "two_codes_ended",
+    "draft_waits",
+    "nothing_filed",
 ]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+#: what reminds of a close to come (O-05); nobody did anything, and after the close they are worth nothing
+REMINDERS: Final[tuple[Kind, ...]] = ("draft_waits", "nothing_filed")
 #: the column `app.candidates.Sealer` seals the number of a single message for
 OWN_MOBILE_COLUMN: Final = "notice_mobile"
 
@@ -231,10 +235,21 @@ TEXTS: Final[Mapping[Kind, str]] = {
     "two_codes_ended": N_(
         "after a visit in person to an office, it no longer asks two codes for each confirmation in your account."
     ),
+    "draft_waits": N_(
+        "your draft for %(batch)s is not in force. It counts only if you confirm it with a code of your card before"
+        " the batch closes at %(closes)s."
+    ),
+    "nothing_filed": N_(
+        "you have filed nothing for %(batch)s. The batch closes at %(closes)s; after that nothing can be filed in it."
+    ),
 }
 _FRAME: Final = N_(
     "[Preference filing] %(when)s: %(text)s If this was not you, tell your registration point at once, or call"
     " %(hotline)s."
+)
+_REMINDER: Final = N_(
+    "[Preference filing] Reminder: %(text)s Questions: your registration point, or %(hotline)s. Nobody needs your"
+    " password or your codes."
 )
 _WHEN: Final = N_("%(month)s-%(day)s %(clock)s")
 _ZONE: Final = ZoneInfo("Asia/Shanghai")
@@ -242,6 +257,19 @@ _ZONE: Final = ZoneInfo("Asia/Shanghai")
 
 def wording(kind: Kind, params: Mapping[str, Any], at: datetime, hotline: str, gettext: Callable[[str], str]) -> str:
     """The text of a message in the language `gettext` speaks. Raises `KeyError` when `params` lacks a value."""
+    if kind in REMINDERS:
+        closes = _when(datetime.fromisoformat(params["closes_at"]), gettext)
+        text = gettext(TEXTS[kind]) % {"batch": params["batch"], "closes": closes}
+        return gettext(_REMINDER) % {"text": text, "hotline": hotline}
+    text = gettext(TEXTS[kind]) % params
+    return gettext(_FRAME) % {"when": _when(at, gettext), "text": text, "hotline": hotline}
+
+
+def too_late(kind: Kind, params: Mapping[str, Any], now: datetime) -> bool:
+    """Whether a message is worth nothing any more: a reminder of a close that has passed."""
+    return kind in REMINDERS and now >= datetime.fromisoformat(params["closes_at"])
+
+
+def _when(at: datetime, gettext: Callable[[str], str]) -> str:
     local = at.astimezone(_ZONE)
-    when = gettext(_WHEN) % {"month": local.month, "day": local.day, "clock": f"{local:%H:%M}"}
-    return gettext(_FRAME) % {"when": when, "text": gettext(TEXTS[kind]) % params, "hotline": hotline}
+    return gettext(_WHEN) % {"month": local.month, "day": local.day, "clock": f"{local:%H:%M}"}

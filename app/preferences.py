@@ -433,7 +433,7 @@ def _append(session: Session, case: _Case, right: Right, keys: KeyRing) -> Filed
 def _told(case: _Case, record: FilingRecord, digest: bytes) -> list[Write]:
     """Who hears of a filing: the candidate, the audit, the tallies of the registration point."""
     found, visitor = case.found, case.visitor
-    before, after = _state_before(found), _STATES[record.kind]
+    before, after = _state_before(visitor, found), _STATES[record.kind]
     writes = [
         notice(
             after,
@@ -456,16 +456,18 @@ def _told(case: _Case, record: FilingRecord, digest: bytes) -> list[Write]:
         ),
     ]
     if before != after:
-        writes.append(tallies.move(visitor.point_id, found.batch.id, before, after))
+        writes.append(tallies.move(visitor.candidate_id, found.batch.id, before, after))
     return writes
 
 
 _STATES: Final[Mapping[Kind, Literal["filed", "waived"]]] = {"list": "filed", "waiver": "waived"}
 
 
-def _state_before(found: Sheet) -> tallies.State:
+def _state_before(visitor: Visitor, found: Sheet) -> tallies.State:
     if found.standing is not None:
         return _STATES[found.standing.kind]
+    if visitor.facts.admitted and found.batch.closed_to_admitted:
+        return "not_eligible"
     return "nothing_filed" if found.draft is None else "draft_only"
 
 

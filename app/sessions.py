@@ -18,6 +18,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.db import Base, Moment, Question, Words, Write
 from app.eligibility import Facts
 from app.evidence import masked
+from app.tallies import UNCONFIRMED_SQL
 
 AT_ONCE: Final = 3
 TOUCH_S: Final = 60
@@ -42,6 +43,15 @@ class CandidateSession(Base):
     seen_at: Mapped[Moment]
     expires_at: Mapped[Moment]
     ended_at: Mapped[Moment | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A draft that is newer than what is in force, in a batch that closes within a day."""
+
+    batch_code: str
+    batch_name: str
+    closes_at: datetime
 
 
 @dataclass(frozen=True)
@@ -73,6 +83,14 @@ class Visitor:
     def form_mark(self) -> str:
         """Ties a form to the candidate it was rendered for: a shared computer's old tab is refused (S-10)."""
         return hashlib.sha256(b"form|" + self.session_hash).hexdigest()[:24]
+
+    @property
+    def waiting(self) -> Waiting | None:
+        """The draft that will count for nothing if it is not confirmed within a day (O-05)."""
+        row = self.row
+        if row["waiting_code"] is None:
+            return None
+        return Waiting(row["waiting_code"], row["waiting_name"], row["waiting_until"])
 
     @cached_property
     def facts(self) -> Facts:
@@ -116,21 +134,33 @@ def hash_of(value: str) -> bytes:
     return hashlib.sha256(value.encode()).digest()
 
 
-_LOAD = Question("""
+# what waits: a draft that is newer than what is in force, in a batch that closes within a day
+_LOAD = Question(f"""
     SELECT s.candidate_id, s.seen_at, s.expires_at, clock_timestamp() AS now,
            c.candidate_no, c.name, c.subject_class, c.first_subject, c.second_subjects, c.score, c.birth_date,
            c.sex, c.ethnicity, c.language, c.hukou_county, c.qualifications, c.restrictions, c.admitted,
            c.class_no, c.point_id, p.name AS point_name, k.name AS county_name, k.code AS county_code,
-           bn.serial AS bound_serial, d.token_hash IS NOT NULL AS device_known
+           bn.serial AS bound_serial, v.token_hash IS NOT NULL AS device_known,
+           w.code AS waiting_code, w.name AS waiting_name, w.closes_at AS waiting_until
     FROM sessions s
     JOIN candidates c ON c.id = s.candidate_id
     JOIN offices p ON p.id = c.point_id
     JOIN offices k ON k.id = p.parent_id
     LEFT JOIN bindings bn ON bn.candidate_id = s.candidate_id
-    LEFT JOIN devices d ON d.candidate_id = s.candidate_id AND d.token_hash = :device AND d.revoked_at IS NULL
+    LEFT JOIN devices v ON v.candidate_id = s.candidate_id AND v.token_hash = :device AND v.revoked_at IS NULL
+    LEFT JOIN LATERAL (
+        SELECT b.code, b.name, b.closes_at
+        FROM drafts d JOIN batches b ON b.id = d.batch_id
+        LEFT JOIN LATERAL (SELECT content, filed_at FROM filings WHERE candidate_id = d.candidate_id
+                           AND batch_id = b.id ORDER BY number DESC LIMIT 1) f ON true
+        WHERE d.candidate_id = s.candidate_id AND b.opens_at <= clock_timestamp() AND b.suspended_at IS NULL
+          AND b.closes_at > clock_timestamp() AND b.closes_at <= clock_timestamp() + interval '1 day'
+          AND {UNCONFIRMED_SQL} AND d.content -> 'columns' <> '{{}}'
+        ORDER BY b.closes_at LIMIT 1
+    ) w ON true
     WHERE s.id_hash = :id AND s.ended_at IS NULL AND s.expires_at > clock_timestamp()
       AND s.seen_at > clock_timestamp() - :idle * interval '1 second'
-""")
+""")  # noqa: S608 -- constants
 
 
 def load(connection: Connection, id_hash: bytes, device: bytes | None, idle_seconds: int) -> Visitor | None:

@@ -110,6 +110,8 @@ class Settings(BaseModel):
     proposal_minutes: int = Field(default=30, ge=5, le=1440)
     #: cards one officer may replace in 24 hours, as the first or the second of two (D-13)
     replacements_a_day: int = Field(default=20, ge=1)
+    #: phone numbers one officer may look at in full a day (P-02)
+    reveals_per_day: int = Field(default=50, ge=1, le=1_000)
     log_level: Literal["DEBUG", "INFO", "WARNING"] = "INFO"
     #: where messages to candidates go: "log", "smtp://…", "https://…" (a webhook)
     sender: str = "log"

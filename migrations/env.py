@@ -7,10 +7,13 @@ from alembic import context
 from sqlalchemy import Connection, create_engine, pool, text
 
 import admin.alerts
+import admin.chase
 import admin.handing
 import admin.officers
 import admin.proposals
+import admin.reminders
 import admin.rooms
+import admin.snapshots
 import admin.statements
 import admin.stock
 import admin.transfers
@@ -37,10 +40,13 @@ _ADVISORY_LOCK: Final = 7_302_019
 #: importing a module of tables makes them part of `Base.metadata`
 TABLES: Final = (
     admin.alerts,
+    admin.chase,
     admin.handing,
     admin.officers,
     admin.proposals,
+    admin.reminders,
     admin.rooms,
+    admin.snapshots,
     admin.statements,
     admin.stock,
     admin.transfers,

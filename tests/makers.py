@@ -118,6 +118,8 @@ class World:
     url: str
     redis_url: str
     keys_directory: Path
+    #: everybody `candidate` has made, by id
+    people: dict[int, Person] = field(default_factory=dict)
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     _stock: list[Made] = field(default_factory=list)
 
@@ -248,6 +250,7 @@ class World:
         self._count_again()
         if card:
             self.hand_out(person)
+        self.people[person.id] = person
         return person
 
     def hand_out(self, person: Person) -> None:

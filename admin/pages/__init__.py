@@ -8,6 +8,7 @@ from admin.officers import Visitor
 from admin.pages import (
     acts,
     alerts,
+    chase,
     counter,
     entrance,
     handing,
@@ -62,6 +63,7 @@ OFFICES: Final = Portal(
         public.pages,
         entrance.pages,
         progress.pages,
+        chase.pages,
         counter.pages,
         replacing.pages,
         stock.pages,

@@ -1,15 +1,20 @@
 """Progress: how far each office is in a batch, down to the names of those who have not filed. Never what."""
 
+from datetime import datetime
 from io import BytesIO
 
 from flask import Blueprint, Response, redirect, render_template, request, send_file, url_for
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response as BaseResponse
 
-from admin import completeness, exports, scope
-from admin.completeness import STATE_NAMES, Row, Standing
+from admin import completeness, exports, scope, snapshots
+from admin.categories import Category, Counts, Part, chosen
+from admin.completeness import CATEGORIES, PREFERENCES
+from admin.exports import Sheet
 from admin.pages.reach import officer, reading, transaction, where
 from admin.pages.tables import Asked, Shown
+from admin.scope import Place
+from admin.snapshots import Earlier
 from app import audit
 from app.db import Write, together
 from app.errors import NotFound
@@ -33,7 +38,7 @@ def office(office: int) -> str:
     with reading() as connection:
         shown = _shown(connection, office, Asked.from_query())
     here = request.full_path.rstrip("?")
-    return render_template("progress/office.html", shown=shown, states=STATE_NAMES, here=here)
+    return render_template("progress/office.html", shown=shown, categories=CATEGORIES, here=here)
 
 
 @pages.post("/progress/<int:office>/export")
@@ -47,32 +52,75 @@ def export(office: int) -> Response:
     if table == "names":
         officer().require("export_names")
         officer().require_proof()
-    if shown.batch is None or table not in {"counts", "names"} or (table == "names" and shown.people is None):
+    if shown.part is None or table not in {"counts", "names"} or (table == "names" and shown.people is None):
         raise NotFound("no such table")
     with transaction() as session:
-        together(session, _entry(table, office, shown.batch.code, asked))
+        together(session, _entry(table, office, shown.part.code, asked))
     sheet = shown.names_sheet if table == "names" else shown.counts_sheet
-    made = sheet(shown.batch, officer())
-    name = f"{shown.name}-{shown.batch.name}-{made.title}.xlsx"
-    return send_file(BytesIO(exports.xlsx(made)), exports.MIMETYPE, as_attachment=True, download_name=name)
+    return sent(sheet(shown.part, officer()), shown.name, shown.part)
+
+
+def sent(sheet: Sheet, name: str, part: Part) -> Response:
+    """A sheet as a file."""
+    file = f"{name}-{part.name}-{sheet.title}.xlsx"
+    return send_file(BytesIO(exports.xlsx(sheet)), exports.MIMETYPE, as_attachment=True, download_name=file)
 
 
 def _shown(connection: Connection, office_id: int, asked: Asked) -> Shown:
     """Fetch, and may I: the gate stands first."""
     place = scope.office(connection, officer(), office_id)
     officer().require("see_progress")
-    found = completeness.batches(connection, place)
-    batch = completeness.chosen(found, asked.batch)
-    if batch is None:
-        return Shown(place, found, None, asked, [], None)
-    rows: tuple[Row, ...] = batch.rows
-    people: list[Standing] | None = None
+    category = CATEGORIES.get(asked.category or PREFERENCES.code)
+    if category is None:
+        raise NotFound(f"no category {asked.category}")
+    parts = category.parts(connection, place)
+    part = chosen(parts, asked.batch)
+    if part is None:
+        return Shown(category, place, parts, None, asked)
     if place.level == "point":
-        everybody = completeness.standings(connection, place, batch.id, asked.class_no or None)
-        rows = completeness.classes(everybody)
-        if officer().may("see_names"):
-            people = completeness.among(everybody, asked.state)
-    return Shown(place, found, batch, asked, completeness.in_order(rows, asked.order), people)
+        return _point(connection, category, place, parts, part, asked)
+    before, course = _past(connection, category, place, part)
+    rows = category.in_order(snapshots.with_differences(part.rows, before), asked.order)
+    return Shown(category, place, parts, part, asked, rows, before=before, course=course)
+
+
+def _past(
+    connection: Connection, category: Category, place: Place, part: Part, class_no: str | None = None
+) -> tuple[dict[str, Earlier], list[tuple[datetime, Counts]]]:
+    """What the office and those below it had earlier, where that is kept. A class has no curve of its own."""
+    if not category.remembered:
+        return {}, []
+    below = () if place.level == "point" else (int(row.key) for row in part.rows)
+    return (
+        snapshots.earlier(connection, place.id, part, below),
+        [] if class_no else snapshots.course(connection, place.id, part.id),
+    )
+
+
+def _point(  # noqa: PLR0913, PLR0917 -- what the page has found so far
+    connection: Connection, category: Category, place: Place, parts: list[Part], part: Part, asked: Asked
+) -> Shown:
+    """A registration point: its classes, its names, and who fell out of the count since yesterday."""
+    class_no = asked.class_no or None
+    everybody = category.standings(connection, place, part.id, class_no)
+    rows = category.in_order(category.classes(everybody), asked.order)
+    before, course = _past(connection, category, place, part, class_no)
+    if not officer().may("see_names"):
+        return Shown(category, place, parts, part, asked, rows, before=before, course=course)
+    since = next((before[mark].at for mark in ("day", "hour") if mark in before), None)
+    return Shown(
+        category,
+        place,
+        parts,
+        part,
+        asked,
+        rows,
+        people=category.among(everybody, asked.state),
+        before=before,
+        dropped=completeness.dropped(connection, place, part.id, since, class_no) if since else [],
+        since=since,
+        course=course,
+    )
 
 
 def _entry(table: str, office_id: int, batch: str, asked: Asked) -> Write:

@@ -10,7 +10,7 @@ from app import activity, phones, upkeep
 from app.bindings import SINGLE_TRIES, Wrong
 from app.entrance import Refused
 from app.errors import BadInput, ChallengeStale, NoCard
-from app.pages import doorway, ways_in
+from app.pages import doorway, watchers, ways_in
 from app.pages.doorway import door, let_out, remember_device, token_of_device, where
 from app.pages.entries import PasswordForm, PhoneForm
 from app.pages.fetch import visitor
@@ -48,6 +48,7 @@ pages.add_url_rule("/activate/codes", view_func=ways_in.activate_codes, methods=
 pages.add_url_rule("/sign-in", view_func=ways_in.sign_in, methods=_BOTH)
 pages.add_url_rule("/sign-in/card", view_func=ways_in.sign_in_with_card, methods=_BOTH)
 pages.add_url_rule("/reset", view_func=ways_in.reset, methods=_BOTH)
+pages.add_url_rule("/account/looks", view_func=watchers.looked)
 
 
 # --- out ---------------------------------------------------------------------------------------------

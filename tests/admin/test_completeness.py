@@ -8,12 +8,16 @@ import pytest
 from sqlalchemy import Connection, event
 
 from admin import completeness, scope
-from admin.completeness import COLUMNS, MISSING, Batch, Counts, Row
+from admin.categories import Part, Row, chosen
+from admin.completeness import MISSING, PREFERENCES
 from app.db import Database
 from app.errors import NotFound
 from app.tallies import STATES, State
 from tests.admin.colleagues import Offices
 from tests.makers import Person, World
+
+counted = PREFERENCES.counted
+ONE_EACH = counted(**dict.fromkeys(STATES, 1))
 
 
 @pytest.fixture
@@ -24,7 +28,10 @@ def batch(world: World) -> int:
 @pytest.fixture
 def people(world: World, batch: int) -> dict[State, Person]:
     """One candidate in each state, all at one point; one more at another point, one in another county."""
-    found: dict[State, Person] = {state: world.candidate(class_no="301", name=state) for state in STATES}
+    class_of = {"not_eligible": "3"}  # files in no batch here
+    found: dict[State, Person] = {
+        state: world.candidate(class_no="301", name=state, subject_class=class_of.get(state, "5")) for state in STATES
+    }
     for state, person in found.items():
         if state != "never_signed_in":
             world.activate(person)
@@ -40,7 +47,6 @@ def people(world: World, batch: int) -> dict[State, Person]:
         file(world, found[state], batch, kind)
     world.candidate(point=world.new_point("长沙市第二中学"), class_no="302")
     world.candidate(point=world.new_point("天心中学", world.new_county("430103", "天心区")))
-    world.candidate(subject_class="3")  # files in no batch here
     return found
 
 
@@ -80,16 +86,16 @@ def questions(database: Database) -> Iterator[list[str]]:
     event.remove(database.reader, "before_cursor_execute", note)
 
 
-def shown(connection: Connection, offices: Offices, office_id: int) -> Batch:
+def shown(connection: Connection, offices: Offices, office_id: int) -> Part:
     visitor = offices.visitor(offices.appoint(office_id))
     place = scope.office(connection, visitor, office_id)
-    found = completeness.chosen(completeness.batches(connection, place), "1")
+    found = chosen(completeness.batches(connection, place), "1")
     assert found is not None
     return found
 
 
 def test_every_level_counts_what_is_below_it(world: World, offices: Offices, people: dict[State, Person]) -> None:
-    one_each = Counts(1, 1, 1, 1, 1, 1)
+    one_each = ONE_EACH
     with world.database.reading() as connection:
         point = shown(connection, offices, world.point)
         county = shown(connection, offices, world.county)
@@ -99,7 +105,7 @@ def test_every_level_counts_what_is_below_it(world: World, offices: Offices, peo
     assert [row.name for row in county.rows] == ["长沙市第一中学", "长沙市第二中学"]
     assert [(row.name, row.counts.eligible) for row in prefecture.rows] == [("芙蓉区", 7), ("天心区", 1)]
     assert [(row.name, row.counts.eligible) for row in province.rows] == [("长沙市", 8)]
-    assert province.total == prefecture.total == Counts(3, 1, 1, 1, 1, 1)
+    assert province.total == prefecture.total == ONE_EACH + counted(never_signed_in=2)
     assert (province.total.settled, province.total.missing) == (2, 6)
     assert province.state == "open"
 
@@ -113,11 +119,11 @@ def test_names_of_a_point(world: World, offices: Offices, batch: int, people: di
     assert {person.state: person.name for person in everybody} == {state: state for state in STATES}
     assert nobody == []
     assert everybody[0].masked_no.startswith("17****")
-    assert [row.counts for row in completeness.classes(everybody)] == [Counts(1, 1, 1, 1, 1, 1)]
-    assert {person.state for person in completeness.among(everybody, "")} == set(MISSING)
-    assert [person.state for person in completeness.among(everybody, "draft_only")] == ["draft_only"]
+    assert [row.counts for row in PREFERENCES.classes(everybody)] == [ONE_EACH]
+    assert {person.state for person in PREFERENCES.among(everybody, "")} == set(MISSING)
+    assert [person.state for person in PREFERENCES.among(everybody, "draft_only")] == ["draft_only"]
     with pytest.raises(NotFound):
-        completeness.among(everybody, "content")
+        PREFERENCES.among(everybody, "content")
 
 
 def test_the_portals_role_can_count_and_name(
@@ -126,8 +132,8 @@ def test_the_portals_role_can_count_and_name(
     visitor = offices.visitor(offices.appoint(world.point))
     with scope.reading(offices_role, visitor) as connection, questions(offices_role) as asked:
         place = scope.office(connection, visitor, world.point)
-        assert completeness.batches(connection, place)[0].total == Counts(1, 1, 1, 1, 1, 1)
-        assert len(completeness.standings(connection, place, batch)) == 6
+        assert completeness.batches(connection, place)[0].total == ONE_EACH
+        assert len(completeness.standings(connection, place, batch)) == 7
     assert len(asked) == 3  # the gate, the counts, the names
     assert not any("content" in statement for statement in asked)
 
@@ -153,7 +159,7 @@ def test_a_province_is_one_question_however_large(
         with questions(offices_role) as asked:
             found = completeness.batches(connection, place)
     assert len(asked) == 1
-    assert found[0].total.filed == 300_000
+    assert found[0].total.of("filed") == 300_000
 
 
 def test_a_batch_without_candidates_is_still_there(world: World, offices: Offices) -> None:
@@ -161,7 +167,7 @@ def test_a_batch_without_candidates_is_still_there(world: World, offices: Office
     with world.database.reading() as connection:
         batch = shown(connection, offices, world.province)
     assert batch.rows == ()
-    assert batch.total == Counts()
+    assert batch.total == counted()
     assert batch.total.share == 1
 
 
@@ -178,21 +184,21 @@ def test_the_batch_that_matters_now_comes_first(world: World, offices: Offices) 
         found = completeness.batches(connection, scope.office(connection, visitor, world.province))
     order = []
     while found:
-        first = completeness.chosen(found, "")
+        first = chosen(found, "")
         assert first is not None
         order.append(first.code)
         found.remove(first)
     assert order == ["closing", "open", "next", "later", "lately", "past"]
-    assert completeness.chosen([], "") is None
+    assert chosen([], "") is None
     with pytest.raises(NotFound):
-        completeness.chosen([], "no such batch")
+        chosen([], "no such batch")
 
 
 ROWS = [
-    Row("1", "430100", "A", Counts(never_signed_in=5, filed=95)),
-    Row("2", "430200", "B", Counts(draft_only=1, filed=9)),
-    Row("3", "430300", "C", Counts(nothing_filed=30, filed=1000, waived=4)),
-    Row("4", "430400", "D", Counts()),
+    Row("1", "430100", "A", counted(never_signed_in=5, filed=95)),
+    Row("2", "430200", "B", counted(draft_only=1, filed=9)),
+    Row("3", "430300", "C", counted(nothing_filed=30, filed=1000, waived=4)),
+    Row("4", "430400", "D", counted()),
 ]
 
 
@@ -212,13 +218,13 @@ ROWS = [
     ],
 )
 def test_each_column_puts_its_worst_row_first(order: str, names: str) -> None:
-    assert "".join(row.name for row in completeness.in_order(ROWS, order)) == names
+    assert "".join(row.name for row in PREFERENCES.in_order(ROWS, order)) == names
 
 
 def test_only_columns_sort() -> None:
     for order in ("", "name", "--share", "share; DROP"):
         with pytest.raises(NotFound):
-            completeness.in_order(ROWS, order)
-    for column in COLUMNS:
-        up, down = completeness.direction(column), completeness.direction(f"-{column}")
+            PREFERENCES.in_order(ROWS, order)
+    for column in PREFERENCES.columns:
+        up, down = PREFERENCES.direction(column), PREFERENCES.direction(f"-{column}")
         assert {up, down} == {"ascending", "descending"}

@@ -305,7 +305,13 @@ def test_senders_are_chosen_by_the_setting(world: World) -> None:
         assert isinstance(sender_of(world.settings.model_copy(update={"sender": sender})), kind)
 
 
-PARAMS = {"device": "Chrome · Android", "batch": "本科一批", "number": 2, "digest": "0a1b2c3d"}
+PARAMS = {
+    "device": "Chrome · Android",
+    "batch": "本科一批",
+    "number": 2,
+    "digest": "0a1b2c3d",
+    "closes_at": "2017-06-30T10:00:00+00:00",
+}
 
 
 @pytest.mark.parametrize("kind", notices.KINDS)

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
+from tests.bench.completeness import completeness_pages, storm_ratio
 from tests.bench.confirm import confirm_ratio
 from tests.bench.figures import Figure
 from tests.bench.loading import load_ratio
@@ -20,6 +21,8 @@ MEASUREMENTS: Final[dict[Callable[[], list[Figure]], tuple[str, ...]]] = {
     sign_in_ratio: ("sign_in_ratio",),
     sizes: ("first_page_kb", "first_page_requests", "later_page_kb"),
     load_ratio: ("load_ratio", "load_memory_mib"),
+    completeness_pages: ("progress_page_ms", "class_names_ms", "progress_growth"),
+    storm_ratio: ("storm_ratio",),
 }
 
 

@@ -240,7 +240,8 @@ EVERYTHING: Final = {
     """,
     "plans": "SELECT * FROM plans",
     "tallies": """
-        SELECT o.code, b.code AS batch, never_signed_in, not_bound, nothing_filed, draft_only, filed, waived
+        SELECT o.code, b.code AS batch, never_signed_in, not_eligible, not_bound, nothing_filed, draft_only,
+               filed, waived
         FROM tallies t JOIN offices o ON o.id = t.point_id JOIN batches b ON b.id = t.batch_id
     """,
 }
@@ -357,19 +358,23 @@ def test_no_identity_number_or_phone_stands_in_clear(province: Province, loaded:
 # --- tallies -----------------------------------------------------------------------------------------
 
 
-def expected_tallies(people: Iterable[Mapping[str, str]], year: Year) -> dict[tuple[str, str], int]:
-    """Everybody of a point in every batch of their subject class."""
+def expected_tallies(people: Iterable[Mapping[str, str]], year: Year) -> dict[tuple[str, str, bool], int]:
+    """Everybody of a point in every batch, and whether it is one of their subject class."""
     return Counter(
-        (row["point"], spec.code)
+        (row["point"], spec.code, row["subject_class"] in spec.subject_classes)
         for row in people
         for spec in year.calendar.batches
-        if row["subject_class"] in spec.subject_classes
     )
 
 
-def counted(database: Database) -> dict[tuple[str, str], int]:
+def counted(database: Database) -> dict[tuple[str, str, bool], int]:
+    found = ask(database, EVERYTHING["tallies"])
+    assert not any(any(rest) for _point, _batch, _never, _not_eligible, *rest in found)
     return {
-        (point, batch): never for point, batch, never, *rest in ask(database, EVERYTHING["tallies"]) if not any(rest)
+        (point, batch, eligible): number
+        for point, batch, never, not_eligible, *_rest in found
+        for eligible, number in ((True, never), (False, not_eligible))
+        if number
     }
 
 

@@ -106,6 +106,9 @@ def test_every_page_reads_well(open_page: Callable[..., Page], width: int, perso
     for place in ("/progress", f"/progress/{person.point_id}?class=301&state=filed", "/password", "/prove"):
         page.goto(place)
         inspect(page)
+    for place in (f"/chase/{person.point_id}", f"/chase/{person.point_id}/sheet", f"/chase/person/{person.id}"):
+        page.goto(place)
+        inspect(page)
     for place in ("/help", "/privacy", "/counter"):
         page.goto(place)
         inspect(page)

@@ -24,6 +24,9 @@ from tests.makers import World
 #: what an officer's page may be asked with besides its address
 FORMS = {
     "progress.export": {"table": "counts"},
+    "chase.call": {"outcome": "reached", "again": "hour", "batch": "1"},
+    "chase.phone": {"reason": "to remind them", "batch": "1"},
+    "chase.export": {"batch": "1"},
     "counter.find": {"number": "17430102150001"},
     "counter.approve": {"id_tail": "000000", "reason": "forgotten", "seen": "y"},
     "counter.end_two_codes": {"reason": "found again", "seen": "y", "standing": "lost"},
@@ -279,6 +282,7 @@ def test_what_a_role_may(offices_app: Flask, officer_browser: Callable[..., Brow
             if status == 403:
                 refused[role].add(rule.endpoint)
     counter = {"counter.look_up", "counter.find", "counter.candidate", "counter.reset", "counter.approve"}
+    counter |= {rule.endpoint for rule, _ in rules(offices_app) if rule.endpoint.startswith("chase.")}
     counter |= {"counter.two_codes_asked", "counter.end_two_codes", "replacing.replace", "replacing.propose"}
     moving = {"transfers.send", "transfers.begin", "transfers.counted", "handing.hand_over", "handing.handed"}
     moving |= {"stock.destroy", "stock.propose_destruction", "acts.approve", "acts.refuse"}

@@ -2,14 +2,21 @@
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from python_calamine import CalamineWorkbook
+from sqlalchemy import Connection
 
+from admin import snapshots
 from admin.browser import Browser, Page
+from admin.categories import Category, Counts, Part, Row, Stage
+from admin.completeness import CATEGORIES, windows
+from admin.scope import Place
 from tests.admin.colleagues import PASSWORD, Offices
+from tests.filing import file
 from tests.fixtures import SITE
 from tests.makers import World
 
@@ -118,8 +125,8 @@ def test_a_table_as_a_file(officer_browser: Callable[..., Browser], busy: World)
     rows = rows_of(page)
     assert rows[1][:2] == ["Office", "湖南省"]
     assert rows[6] == ["Prefecture", "Eligible", "Never signed in", "Card not bound", "Nothing filed", "Draft only",
-                       "Filed", "Waived", "Filed or waived"]  # fmt: skip
-    assert rows[7] == ["长沙市", 3, 2, 0, 0, 1, 0, 0, 0]
+                       "Filed", "Waived", "Not eligible", "Filed or waived"]  # fmt: skip
+    assert rows[7] == ["长沙市", 3, 2, 0, 0, 1, 0, 0, 0, 0]
     assert rows[8][:2] == ["Total", 3]
     assert "filename*=UTF-8''" in page.header("Content-Disposition")
     entry = busy.rows("SELECT act, actor, detail FROM audit ORDER BY id DESC LIMIT 1")[0]
@@ -171,3 +178,57 @@ def test_only_tables_there_are_are_exported(officer_browser: Callable[..., Brows
         browser = officer_browser(office_id)
         form = browser.get("/progress").form(action="/export", has="table")
         assert browser.submit(form, {"table": table}).status == 404
+
+
+def test_differences_the_curve_and_who_dropped_out(officer_browser: Callable[..., Browser], world: World) -> None:
+    world.batch("1", closes=timedelta(hours=5))
+    people = [world.candidate(name=name, class_no="301") for name in ("刘洋", "张敏", "陈静")]
+    sessions = [world.activate(person) for person in people]
+    file(world, people[0], sessions[0], "1", "4301")
+    with world.database.transaction() as session:
+        snapshots.take(session)
+    file(world, people[0], sessions[0], "1")  # gives up what he had filed
+    file(world, people[1], sessions[1], "1", "4302")
+    # an hour and more passes; nobody but a test that switches the guard off moves a filing
+    world.do("ALTER TABLE filings DISABLE TRIGGER append_only")
+    world.do("UPDATE filings SET filed_at = filed_at - interval '2 hours' WHERE number = 1 AND candidate_id = :id",
+             id=people[0].id)  # fmt: skip
+    world.do("UPDATE tally_snapshots SET taken_at = taken_at - interval '45 minutes'")
+    browser = officer_browser(world.county)
+    page = browser.get("/progress")
+    assert "+1 more" in page.words
+    assert "Filed or waived, 芙蓉区" in page.text
+    assert page.text.count("<polyline") == 1
+    page = browser.click("Since ")
+    assert ("sort=hour" in page.url, page.status) == (True, 200)
+    rows = rows_of(browser.submit(page.form(action="/export"), button="table"))
+    assert rows[7][-1] == 1
+    page = browser.get(f"/progress/{world.point}")
+    assert "刘洋 17********" in page.words
+    assert "301 gave the batch up" in page.words
+    page = browser.get(f"/progress/{world.point}?class=302")
+    assert "Everybody who had filed then still has." in page.words
+
+
+def test_a_category_joins_without_a_page_of_its_own(
+    officer_browser: Callable[..., Browser], busy: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stages = (Stage("due", "To be examined", "missing"), Stage("done", "Examined", "settled", good=True))
+
+    def parts(connection: Connection, place: Place) -> list[Part]:
+        counts = Counts(stages, (1, 3))
+        row = Row("1", "1", place.name, counts)
+        return [replace(part, name="体检", rows=(row,), total=counts) for part in windows(connection)[:1]]
+
+    summary = "%(settled)s of %(eligible)s are examined, %(missing)s are not."
+    exam = Category("physical", "Physical examination", stages, "Examined so far", summary, parts, lambda *_: [])
+    monkeypatch.setitem(CATEGORIES, exam.code, exam)
+    browser = officer_browser(busy.county)
+    page = browser.get(f"/progress/{busy.county}?of=physical")
+    assert "3 of 4 are examined, 1 are not." in page.words
+    assert "To be examined Examined Examined so far" in page.words
+    assert "<polyline" not in page.text
+    assert "of=physical" in browser.click("Examined").url
+    assert rows_of(browser.submit(browser.page.form(action="/export"), button="table"))[7][1:4] == [4, 1, 3]
+    assert "Never signed in" in browser.get(f"/progress/{busy.county}?of=preferences").words
+    assert browser.get(f"/progress/{busy.county}?of=scores").status == 404

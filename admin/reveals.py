@@ -1,0 +1,78 @@
+"""Reveals: a phone number in full, for a reason, a limited number of times a day, and never in secret (P-02, P-10).
+
+The audit keeps who looked and why, and the candidate reads it (`app.looks`).
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from admin import candidates, chase
+from admin.officers import Visitor
+from app import audit
+from app.candidates import Sealer
+from app.db import Write, together
+from app.entrance import Where
+
+
+@dataclass(frozen=True, slots=True)
+class Revealed:
+    """A number, and how many more the officer may look at today."""
+
+    number: str
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
+class Capped:
+    """The officer has looked at as many as one day allows."""
+
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Whose number, about which batch, and why."""
+
+    candidate_id: int
+    batch_id: int
+    reason: str
+
+
+# two at once of one officer: the second counts the first
+_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended('reveal', :officer))")
+_TODAY = text("""
+    SELECT count(*) FROM audit
+    WHERE officer_id = :officer AND act = 'phone.revealed'
+      AND at >= date_trunc('day', clock_timestamp() AT TIME ZONE 'Asia/Shanghai') AT TIME ZONE 'Asia/Shanghai'
+""")
+
+
+def reveal(  # noqa: PLR0913, PLR0917 -- a session, a seal, who, what, how many and whence
+    session: Session, sealer: Sealer, visitor: Visitor, wish: Wish, most: int, where: Where
+) -> Revealed | Capped:
+    """Open one number. Refused, and remembered, beyond `most` a day. Raises `NotFound` out of scope."""
+    candidates.of(session, visitor, wish.candidate_id)
+    session.execute(_ONE_AT_A_TIME, {"officer": visitor.officer_id})
+    today = session.execute(_TODAY, {"officer": visitor.officer_id}).scalar_one()
+    if today >= most:
+        together(session, _entry("phone.refused", visitor, wish, where, most=most))
+        return Capped(most)
+    number = chase.callee(session, wish.candidate_id, wish.batch_id).phone(sealer)
+    together(session, _entry("phone.revealed", visitor, wish, where, reason=wish.reason))
+    return Revealed(number, most - today - 1)
+
+
+def _entry(act: str, visitor: Visitor, wish: Wish, where: Where, **detail: object) -> Write:
+    return audit.entry(
+        act,
+        actor="officer",
+        officer_id=visitor.officer_id,
+        candidate_id=wish.candidate_id,
+        ip=where.ip,
+        request_id=where.request_id,
+        office=visitor.office_id,
+        batch=wish.batch_id,
+        **detail,
+    )
