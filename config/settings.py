@@ -11,7 +11,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from config.keys import KeyRing
+from config.keys import KeyRing, SealKeys
 
 Portal = Literal["candidates", "offices"]
 
@@ -94,3 +94,7 @@ class Settings(BaseModel):
     def keys(self) -> KeyRing:
         """Load the secrets; raises `config.keys.KeysError` naming the missing file."""
         return KeyRing.load(self.keys_directory)
+
+    def seal_keys(self) -> SealKeys:
+        """Load what the sealer signs with, and nothing else; raises `config.keys.KeysError`."""
+        return SealKeys.load(self.keys_directory)

@@ -18,6 +18,7 @@ from app import (
     filings,
     notices,
     offices,
+    seals,
     sessions,
     tallies,
 )
@@ -38,6 +39,7 @@ TABLES: Final = (
     filings,
     notices,
     offices,
+    seals,
     sessions,
     tallies,
 )
