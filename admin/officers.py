@@ -29,7 +29,7 @@ ROLE_NAMES: Final[dict[Role, str]] = {
     "system_admin": N_("System administrator"),
 }
 
-Act = Literal["see_progress", "see_names", "export_names", "look_up", "approve_reset"]
+Act = Literal["see_progress", "see_names", "export_names", "look_up", "approve_reset", "export_standing"]
 #: who may do what. The three kinds of officers of MLPS 8.1.4.2 stay apart: business, audit, system (O-12)
 MAY: Final[dict[Act, frozenset[Role]]] = {
     "see_progress": frozenset(ROLES),
@@ -37,6 +37,7 @@ MAY: Final[dict[Act, frozenset[Role]]] = {
     "export_names": frozenset({"operator", "approver", "auditor"}),
     "look_up": frozenset({"operator", "approver"}),
     "approve_reset": frozenset({"operator", "approver"}),
+    "export_standing": frozenset({"operator", "approver"}),
 }
 
 SESSION_LIFE: Final = timedelta(hours=8)
