@@ -104,15 +104,14 @@ def _public(session: Session, seal: Any) -> Parts:
     for log in LOGS:
         yield f"{log}.log", (f"{row['hash']}\n" for row in _rows(session, _LOG, log=log, size=sizes[log]))
     # a statement is written as it was signed, character for character
-    yield (
-        "seals.jsonl",
-        (f'{{"signature":"{row["signature"]}","statement":{row["statement"]}}}\n' for row in _rows(session, _SEALS, **number)),
-    )
+    seals = _rows(session, _SEALS, **number)
+    yield "seals.jsonl", (f'{{"signature":"{row["signature"]}","statement":{row["statement"]}}}\n' for row in seals)
     yield "sealed.csv", (f"{row['pseudonym']},{row['digest']}\n" for row in _rows(session, _SEALED, **number))
 
 
 def _records(session: Session, seal: Any) -> Parts:
-    yield "records.jsonl", (_record(dict(row)) for row in _rows(session, _RECORDS, number=seal.number, batch=seal.batch_id))
+    found = _rows(session, _RECORDS, number=seal.number, batch=seal.batch_id)
+    yield "records.jsonl", (_record(dict(row)) for row in found)
     size = seal.logs["audit"]["size"]
     yield (
         "audit.jsonl",
@@ -124,7 +123,10 @@ def _records(session: Session, seal: Any) -> Parts:
 def _list(session: Session, batch_id: int) -> Iterator[str]:
     yield sealed_list.HEADING
     for row in sealing.standing(session, batch_id):
-        yield sealed_list.written(sealing.sealed_list_of(row))
+        try:
+            yield sealed_list.written(sealing.sealed_list_of(row))
+        except (KeyError, TypeError, AttributeError):  # altered so far that it is no list any more
+            yield f"{row['candidate_no']} cannot be read\n"
 
 
 def _record(row: dict[str, Any]) -> str:

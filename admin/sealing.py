@@ -105,7 +105,7 @@ def _closed(session: Session, batch_code: str, grace: timedelta) -> _Close:
     if row is None:
         raise NotFound(f"no batch {batch_code}")
     if clock(session) < row.closes_at + grace:
-        raise CannotSeal(f"batch {batch_code} is not closed yet; seal it after {row.closes_at + grace:%Y-%m-%d %H:%M:%S} UTC")
+        raise CannotSeal(f"batch {batch_code} is not closed; seal it after {row.closes_at + grace:%Y-%m-%d %H:%M:%S} UTC")
     return _Close(*row)
 
 
@@ -208,7 +208,8 @@ def sealed_list_of(row: dict[str, Any]) -> list[sealed_list.Line]:
 
 
 def _filings(session: Session, close: _Close) -> int:
-    return int(session.execute(text("SELECT count(*) FROM filings WHERE batch_id = :id"), {"id": close.id}).scalar_one())
+    counted = session.execute(text("SELECT count(*) FROM filings WHERE batch_id = :id"), {"id": close.id})
+    return int(counted.scalar_one())
 
 
 def _keep(session: Session, number: int, read: _Read, tree: MerkleTree) -> None:

@@ -218,7 +218,9 @@ _SEALS = text("""
            s.statement, s.signature
     FROM seals s JOIN batches b ON b.id = s.batch_id ORDER BY s.number DESC
 """)
-_NEWEST = text("SELECT DISTINCT ON (log) log, number, size, root, note, signed_at FROM checkpoints ORDER BY log, number DESC")
+_NEWEST = text(
+    "SELECT DISTINCT ON (log) log, number, size, root, note, signed_at FROM checkpoints ORDER BY log, number DESC"
+)
 _KEYS = text("SELECT version, public, used_from FROM seal_keys ORDER BY version")
 
 
