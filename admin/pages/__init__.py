@@ -5,9 +5,10 @@ from typing import Final
 
 from admin import officers
 from admin.officers import Visitor
-from admin.pages import counter, entrance, progress, public
+from admin.pages import close, counter, entrance, progress, public
 from admin.pages.reach import desk_of, where
 from app.errors import NotAllowed
+from app.pages import roots
 from app.sessions import hash_of
 from app.web.portal import Portal, Services
 
@@ -23,6 +24,8 @@ OPEN: Final = frozenset(
         "public.live",
         "public.ready",
         "entrance.sign_in",
+        "roots.page",
+        "roots.plain",
     }
 )
 
@@ -43,7 +46,7 @@ OFFICES: Final = Portal(
     name="offices",
     session_cookie="__Host-oid",
     form_cookie="__Host-desk",
-    blueprints=(public.pages, entrance.pages, progress.pages, counter.pages),
+    blueprints=(public.pages, entrance.pages, progress.pages, counter.pages, close.pages, roots.pages),
     open_pages=OPEN,
     sign_in_page="entrance.sign_in",
     load_visitor=_visitor,
