@@ -21,7 +21,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from hashlib import file_digest, sha256
+from hashlib import file_digest
+from hashlib import sha256 as new_digest
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,7 +37,7 @@ from admin.intake.layouts import CHOICES
 from admin.sealing import STANDING
 from app import audit, batches, seals
 from app.batches import Opened
-from app.db import Database, clock, together
+from app.db import Database, Write, clock, together
 from app.errors import BadInput, NotAllowed, NotFound, OutOfDate, TooSoon
 
 EVERY_S: Final = 3600
@@ -108,7 +109,7 @@ def _recipient(given: str) -> Any:
         raise BadInput("the recipient is no age key; it begins with age1", place="recipient") from error
 
 
-def _begin(session: Session, batch_code: str, recipient: str, by: Two) -> Mapping[str, Any]:
+def _begin(session: Session, batch_code: str, recipient: str, by: Two) -> Mapping[Any, Any]:
     """The seal to export, its export noted before anything is read."""
     session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
     seal = seals.of_batch(session, batch_code)
@@ -121,7 +122,8 @@ def _begin(session: Session, batch_code: str, recipient: str, by: Two) -> Mappin
     return seal
 
 
-def _entry(act: str, seal: Mapping[str, Any], recipient: str, by: Two, **more: object) -> Any:
+def _entry(act: str, seal: Mapping[Any, Any], recipient: str, by: Two, sha256: str = "") -> Write:
+    """`sha256`: of the file, once there is one."""
     return audit.entry(
         act,
         actor="officer",
@@ -130,7 +132,7 @@ def _entry(act: str, seal: Mapping[str, Any], recipient: str, by: Two, **more: o
         seal=seal["number"],
         recipient=recipient,
         officers=[one.officer_id for one in by],
-        **more,
+        sha256=sha256,
     )
 
 
@@ -138,7 +140,7 @@ def _entry(act: str, seal: Mapping[str, Any], recipient: str, by: Two, **more: o
 
 
 def _pack(
-    session: Session, seal: Mapping[str, Any], recipient: str, by: Two, directory: Path
+    session: Session, seal: Mapping[Any, Any], recipient: str, by: Two, directory: Path
 ) -> tuple[Path, tuple[int, int, int]]:
     session.execute(text("SET LOCAL statement_timeout = 0"))
     session.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
@@ -157,18 +159,19 @@ def _pack(
     return packed, (candidates, written.rows, len(written.marked))
 
 
-def _list(session: Session, seal: Mapping[str, Any], batch: Opened, path: Path) -> int:
+def _list(session: Session, seal: Mapping[Any, Any], batch: Opened, path: Path) -> int:
     """Write the sealed list; nothing leaves the house that is not what was sealed (I6)."""
-    digest, count = sha256(sealed_list.HEADING.encode()), 0
+    digest, many = new_digest(sealed_list.HEADING.encode()), 0
     with path.open("w", encoding="utf-8", newline="") as file:
         file.write(sealed_list.HEADING)
-        for count, row in enumerate(sealing.standing(session, batch.id), 1):
+        for row in sealing.standing(session, batch.id):
+            many += 1
             lines = sealed_list.written(sealing.sealed_list_of(row))
             file.write(lines)
             digest.update(lines.encode())
-    if digest.hexdigest() != json.loads(seal["statement"])["export"] or count != seal["size"]:
-        raise OutOfDate(f"the filings of batch {batch.code} are not those that were sealed; hand out nothing and verify")
-    return count
+    if digest.hexdigest() != json.loads(seal["statement"])["export"] or many != seal["size"]:
+        raise OutOfDate(f"the filings of batch {batch.code} are not those that were sealed; hand out nothing, verify")
+    return many
 
 
 def _tables(rows: Any, directory: Path) -> Written:
@@ -178,9 +181,7 @@ def _tables(rows: Any, directory: Path) -> Written:
 
 
 def _choices(session: Session, batch: Opened) -> Iterator[dict[str, str]]:
-    with session.execute(
-        _ROWS, {"batch": batch.id}, execution_options={"yield_per": sealing.AT_A_TIME}
-    ) as found:
+    with session.execute(_ROWS, {"batch": batch.id}, execution_options={"yield_per": sealing.AT_A_TIME}) as found:
         for row in found.mappings():
             for line in _chosen(sealing.sealed_list_of(dict(row))):
                 column = batch.spec.column(line["column"])
@@ -209,7 +210,7 @@ def _chosen(lines: Iterable[sealed_list.Line]) -> Iterator[dict[str, str]]:
     return (line for line in named if line["institution"])
 
 
-def _manifest(seal: Mapping[str, Any], recipient: str, by: Two, moment: datetime) -> dict[str, Any]:
+def _manifest(seal: Mapping[Any, Any], recipient: str, by: Two, moment: datetime) -> dict[str, Any]:
     return {
         "use": "zhiyuan export 1",
         "statement": json.loads(seal["statement"]),

@@ -26,7 +26,7 @@ class Report:
 
     name: str
     closes_at: datetime
-    seal: Mapping[str, Any] | None
+    seal: Mapping[Any, Any] | None
     rows: Sequence[Mapping[Any, Any]]
 
 

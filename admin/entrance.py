@@ -145,9 +145,7 @@ class Desk:
             officer_id = self._spend(session, known, step)
             if officer_id is None:
                 return self._refused(session, "officer.vouching_refused", login, known, where)
-            together(
-                session, officers.forgiven(self._bucket(login)), _entry("officer.vouched", officer_id, where)
-            )
+            together(session, officers.forgiven(self._bucket(login)), _entry("officer.vouched", officer_id, where))
             return Vouched(**session.execute(_WHO, {"officer": officer_id}).mappings().one())
 
     def change_password(self, visitor: Visitor, old: str, new: str, where: Where) -> bool:

@@ -105,7 +105,8 @@ def _closed(session: Session, batch_code: str, grace: timedelta) -> _Close:
     if row is None:
         raise NotFound(f"no batch {batch_code}")
     if clock(session) < row.closes_at + grace:
-        raise CannotSeal(f"batch {batch_code} is not closed; seal it after {row.closes_at + grace:%Y-%m-%d %H:%M:%S} UTC")
+        when = f"{row.closes_at + grace:%Y-%m-%d %H:%M:%S} UTC"
+        raise CannotSeal(f"batch {batch_code} is not closed; seal it after {when}")
     return _Close(*row)
 
 
@@ -195,9 +196,7 @@ def _read(session: Session, close: _Close) -> _Read:
 
 def standing(session: Session, batch_id: int) -> Iterator[dict[str, Any]]:
     """Of every candidate the filing that stands in a batch, in the order of the seal."""
-    with session.execute(
-        text(STANDING), {"batch": batch_id}, execution_options={"yield_per": AT_A_TIME}
-    ) as found:
+    with session.execute(text(STANDING), {"batch": batch_id}, execution_options={"yield_per": AT_A_TIME}) as found:
         for row in found.mappings():
             yield dict(row)
 

@@ -16,7 +16,6 @@ This program stands alone: Python's standard library and `cryptography`, nothing
 import argparse
 import base64
 import json
-import os
 import re
 import sys
 from collections.abc import Iterator
@@ -76,6 +75,7 @@ def whole(text: str) -> int:
     return number
 
 
+DECODER = json.JSONDecoder(parse_float=no_fraction, parse_constant=no_fraction, parse_int=whole)
 ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
@@ -87,7 +87,7 @@ def canonical(value: Any) -> bytes:
 def parsed(text: bytes | str) -> Any:
     """JSON with nothing but what `canonical` can write."""
     try:
-        return json.loads(text, parse_float=no_fraction, parse_constant=no_fraction, parse_int=whole)
+        return DECODER.decode(text if isinstance(text, str) else text.decode())
     except (ValueError, RecursionError) as error:
         raise Wrong(f"this is no JSON: {error}") from error
 
@@ -100,10 +100,12 @@ def octets(text: Any, size: int) -> bytes:
 
 
 def leaf(data: bytes) -> bytes:
+    """The hash of a leaf."""
     return sha256(b"\x00" + data).digest()
 
 
 def node(left: bytes, right: bytes) -> bytes:
+    """The hash of a node over two others."""
     return sha256(b"\x01" + left + right).digest()
 
 
@@ -115,6 +117,7 @@ class Tree:
         self.peaks: list[bytes] = []
 
     def append(self, found: bytes) -> None:
+        """The hash of the next leaf."""
         size = self.size
         while size & 1:
             found = node(self.peaks.pop(), found)
@@ -123,6 +126,7 @@ class Tree:
         self.size += 1
 
     def root(self) -> bytes:
+        """The root of the tree so far."""
         if not self.peaks:
             return sha256(b"").digest()
         found = self.peaks[-1]
@@ -150,6 +154,7 @@ def included(found: bytes, index: int, size: int, path: list[bytes], root: bytes
 
 
 def signed(public: bytes, signature: bytes, data: bytes) -> bool:
+    """Whether the signature is of that key."""
     try:
         Ed25519PublicKey.from_public_bytes(public).verify(signature, data)
     except InvalidSignature:
@@ -158,6 +163,7 @@ def signed(public: bytes, signature: bytes, data: bytes) -> bool:
 
 
 def moment(text: Any) -> datetime:
+    """A time as ours are written."""
     if not isinstance(text, str) or not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", text, re.ASCII):
         raise Wrong(f"{str(text)[:40]!r} is no time of ours")
     try:
@@ -167,6 +173,7 @@ def moment(text: Any) -> datetime:
 
 
 def pseudonym(first: bytes) -> bytes:
+    """What stands for a candidate whose first filing has this digest."""
     return sha256(b"zhiyuan pseudonym 1" + first).digest()
 
 
@@ -212,7 +219,12 @@ class Bundle:
 
     @property
     def last(self) -> dict[str, Any]:
+        """What the batch's own seal says."""
         return self.seals[-1].said
+
+
+#: name, checkpoints and seals of an earlier bundle or page
+Earlier = tuple[str, list[Checkpoint], list[Seal]]
 
 
 def lines(path: Path) -> Iterator[bytes]:
@@ -226,6 +238,12 @@ def lines(path: Path) -> Iterator[bytes]:
 
 def rows(path: Path, names: set[str]) -> Iterator[dict[str, Any]]:
     """Rows of canonical JSON with exactly these names."""
+    for _, row in written_rows(path, names):
+        yield row
+
+
+def written_rows(path: Path, names: set[str]) -> Iterator[tuple[bytes, dict[str, Any]]]:
+    """The same, each with the line it was read from."""
     for number, line in enumerate(lines(path), 1):
         try:
             row = parsed(line)
@@ -233,13 +251,14 @@ def rows(path: Path, names: set[str]) -> Iterator[dict[str, Any]]:
             raise Wrong(f"{path.name}, line {number}: {error}") from error
         if not isinstance(row, dict) or row.keys() != names or canonical(row) + b"\n" != line:
             raise Wrong(f"{path.name}, line {number} is not written as it should be")
-        yield row
+        yield line, row
 
 
 def opened(place: Path) -> Bundle:
+    """A bundle with all its files, its signatures and chains checked; raises `Wrong`."""
     if not place.is_dir():
         raise Wrong(f"{place} is no directory")
-    names = set(os.listdir(place))
+    names = {path.name for path in place.iterdir()}
     if missing := PUBLIC - names:
         raise Wrong(f"the bundle lacks {', '.join(sorted(missing))}")
     if foreign := names - PUBLIC - RECORDS:
@@ -272,6 +291,7 @@ def read_keys(bundle: Bundle) -> None:
 
 
 def read_seal(text: str, keys: dict[int, bytes]) -> Seal:
+    """A line of seals.jsonl."""
     found = SEAL_LINE.fullmatch(text)
     if not found:
         raise Wrong("seals.jsonl has a line that is no seal")
@@ -300,6 +320,7 @@ def read_seals(bundle: Bundle) -> None:
 
 
 def read_note(text: str, keys: dict[int, bytes]) -> Checkpoint:
+    """A signed note; `sound` says whether its key and signature are."""
     found = NOTE.fullmatch(text)
     if not found:
         raise Wrong("a checkpoint is not written as it should be")
@@ -314,6 +335,7 @@ def read_note(text: str, keys: dict[int, bytes]) -> Checkpoint:
 
 
 def decoded(text: str) -> bytes:
+    """Base 64 in its one spelling."""
     try:
         found = base64.b64decode(text, validate=True)
     except ValueError as error:
@@ -346,16 +368,16 @@ def read_checkpoints(bundle: Bundle) -> None:
 # --- what must agree ----------------------------------------------------------------------------------
 
 
-def judged(bundle: Bundle, earlier: list[tuple[str, list[Checkpoint], list[Seal]]]) -> Iterator[str]:
+def judged(bundle: Bundle, earlier: list[Earlier]) -> Iterator[str]:
     """Everything about the bundle that is wrong."""
-    for stage in (logs, sealed, records) if bundle.records else (logs, sealed):
+    for stage in (logs(bundle, earlier), sealed(bundle), records(bundle) if bundle.records else ()):
         try:
-            yield from stage(bundle, earlier) if stage is logs else stage(bundle)
+            yield from stage
         except Wrong as error:
             yield str(error)
 
 
-def logs(bundle: Bundle, earlier: list[tuple[str, list[Checkpoint], list[Seal]]]) -> Iterator[str]:
+def logs(bundle: Bundle, earlier: list[Earlier]) -> Iterator[str]:
     """Every root that was ever signed is the root of the log at its size."""
     for log in LOGS:
         bundle.logs[log] = blob = read_log(bundle.place / f"{log}.log")
@@ -364,8 +386,11 @@ def logs(bundle: Bundle, earlier: list[tuple[str, list[Checkpoint], list[Seal]]]
             head = seal.said["logs"][log]
             signed_roots.append((head["size"], octets(head["root"], 32), f"seal {seal.said['number']}"))
             yield from head_fits(bundle, log, head, seal.said["number"])
+        if len(blob) != 32 * bundle.last["logs"][log]["size"]:
+            yield f"the log of the {log} is not as long as the seal says"
         for name, notes, _ in earlier:
-            signed_roots += [(one.size, one.root, f"{name}, checkpoint {one.number}") for one in notes if one.log == log]
+            of_log = [one for one in notes if one.log == log]
+            signed_roots += [(one.size, one.root, f"{name}, checkpoint {one.number}") for one in of_log]
         yield from roots_fit(log, blob, signed_roots)
     for name, _, seals in earlier:
         for one, other in zip(bundle.seals, seals, strict=False):
@@ -376,6 +401,7 @@ def logs(bundle: Bundle, earlier: list[tuple[str, list[Checkpoint], list[Seal]]]
 
 
 def read_log(path: Path) -> bytes:
+    """The leaves behind one another."""
     parts = []
     with path.open("rb") as file:
         while part := file.read(65 * 8192):
@@ -391,6 +417,7 @@ def read_log(path: Path) -> bytes:
 
 
 def head_fits(bundle: Bundle, log: str, head: dict[str, Any], number: int) -> Iterator[str]:
+    """The checkpoint a seal names is there, and none after the last."""
     chain = bundle.checkpoints[log]
     at = head["checkpoint"]
     if not 0 <= at <= len(chain):
@@ -402,10 +429,8 @@ def head_fits(bundle: Bundle, log: str, head: dict[str, Any], number: int) -> It
 
 
 def roots_fit(log: str, blob: bytes, wanted: list[tuple[int, bytes, str]]) -> Iterator[str]:
+    """Each root is that of so many leaves."""
     tree, size = Tree(), len(blob) // 32
-    last = max((at for at, _, where in wanted if where.startswith("seal")), default=0)
-    if last != size:
-        yield f"the log of the {log} has {size} leaves; the seal says {last}"
     for at, root, where in sorted(wanted, key=lambda one: one[0]):
         if at > size:
             yield f"{where} of the {log} has {at} leaves, the log here only {size}: something was taken away"
@@ -464,12 +489,14 @@ def records(bundle: Bundle) -> Iterator[str]:
     seen = Pass()
     public = {name: octets(key, 32) for name, key in bundle.last["receipt_keys"].items()}
     receipts = {name: Ed25519PublicKey.from_public_bytes(key) for name, key in public.items()}
-    for at, row in enumerate(rows(bundle.place / "records.jsonl", {"place", "receipt", "record"}), 1):
-        record, data = row["record"], canonical(row["record"])
+    found = written_rows(bundle.place / "records.jsonl", {"place", "receipt", "record"})
+    for at, (line, row) in enumerate(found, 1):
+        record = row["record"]
         where = f"records.jsonl, line {at}"
         if not isinstance(record, dict) or record.keys() != RECORD:
             raise Wrong(f"{where}: this is no filing")
-        digest = leaf(data)
+        # the line is canonical and "record" its last name, so the record stands at its end as it is hashed
+        digest = leaf(line[line.index(b'"record":') + 9 : -2])
         if record["number"] == 1:
             yield from group_ends(bundle, seen)
         yield from chained(record, digest, row["place"], seen, where)
@@ -489,6 +516,7 @@ def records(bundle: Bundle) -> Iterator[str]:
 
 
 def chained(record: dict[str, Any], digest: bytes, place: Any, seen: Pass, where: str) -> Iterator[str]:
+    """A filing follows the one before it, with codes of its own."""
     before = seen.last
     if record["number"] == 1:
         if record["previous"] is not None:
@@ -505,6 +533,7 @@ def chained(record: dict[str, Any], digest: bytes, place: Any, seen: Pass, where
 
 
 def placed(bundle: Bundle, record: dict[str, Any], digest: bytes, place: Any, where: str) -> Iterator[str]:
+    """A filing is the one in the log, of this batch, and of a time when it was open."""
     blob, last = bundle.logs["filings"], bundle.last
     if type(place) is not int or place < 0 or blob[32 * place : 32 * place + 32] != digest:
         yield f"{where}: it is not the one that stands in the log: it was altered, or put in"
@@ -518,6 +547,7 @@ def placed(bundle: Bundle, record: dict[str, Any], digest: bytes, place: Any, wh
 def receipted(
     record: dict[str, Any], digest: bytes, token: Any, keys: dict[str, Ed25519PublicKey], where: str
 ) -> Iterator[str]:
+    """The receipt is genuine and says what the record says."""
     try:
         said = read_receipt(token, keys)
     except Wrong as error:
@@ -539,6 +569,7 @@ def receipted(
 
 
 def read_receipt(token: Any, keys: dict[str, Ed25519PublicKey]) -> dict[str, Any]:
+    """What a genuine receipt says; raises `Wrong`."""
     parts = token.split(".") if isinstance(token, str) else []
     try:
         payload, signature = (base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)) for part in parts)
@@ -597,15 +628,20 @@ def audited(bundle: Bundle, digests: set[bytes]) -> Iterator[str]:
             detail = json.loads(row["detail"])
             if detail["batch"] == code:
                 told.add(octets(detail["digest"], 32))
-        elif str(row["act"]).startswith("batch.") and row["act"] != "batch.sealed":
-            if json.loads(row["detail"]).get("batch") == code:
-                history.append({name: row[name] for name in ("at", "act", "detail")})
+        elif about_times(row, code):
+            history.append({name: row[name] for name in ("at", "act", "detail")})
     if 32 * size != len(blob):
         yield f"the audit has {size} entries, its log {len(blob) // 32}"
     if told != digests:
         yield f"audit and filings differ in {len(told ^ digests)} filings"
     if history != bundle.last["history"]:
         yield "the audit tells another history of the batch's times than the seal"
+
+
+def about_times(row: dict[str, Any], code: str) -> bool:
+    """Whether an entry of the audit is an act upon the batch."""
+    act = str(row["act"])
+    return act.startswith("batch.") and act != "batch.sealed" and json.loads(row["detail"]).get("batch") == code
 
 
 # --- receipts and earlier copies ----------------------------------------------------------------------
@@ -635,6 +671,7 @@ def receipt_fits(bundle: Bundle, path: Path, said: list[str]) -> Iterator[str]:
 
 
 def placed_at(blob: bytes, digest: bytes) -> int | None:
+    """The place of a digest in a log."""
     at = blob.find(digest)
     while at % 32 and at >= 0:
         at = blob.find(digest, at + 1)
@@ -642,6 +679,7 @@ def placed_at(blob: bytes, digest: bytes) -> int | None:
 
 
 def stands(bundle: Bundle, receipt: dict[str, Any], digest: bytes, name: str, said: list[str]) -> Iterator[str]:
+    """Whether a receipt of this batch is of the filing that was sealed."""
     standing = {filed: at for at, (_, filed) in enumerate(bundle.sealed)}
     if digest in standing:
         said.append(f"{name} stands, as number {standing[digest] + 1} of {len(bundle.sealed)}")
@@ -658,6 +696,7 @@ def stands(bundle: Bundle, receipt: dict[str, Any], digest: bytes, name: str, sa
 def proof_fits(
     bundle: Bundle, proof: dict[str, Any], receipt: dict[str, Any], digest: bytes, name: str
 ) -> Iterator[str]:
+    """A proof is of the receipt's list, and its path leads to the root of a seal."""
     if leaf(canonical(proof["record"])) != digest or proof["digest"] != receipt["digest"]:
         yield f"{name}: the list in the proof is not the one the receipt was given for"
     if "seal" not in proof:
@@ -676,7 +715,7 @@ def proof_fits(
         yield f"{name}: the path in the proof does not lead to the root"
 
 
-def read_earlier(path: Path, keys: dict[int, bytes]) -> tuple[str, list[Checkpoint], list[Seal]]:
+def read_earlier(path: Path, keys: dict[int, bytes]) -> Earlier:
     """Signed roots and seals of an earlier bundle, or of a saved copy of the published page."""
     if path.is_dir():
         before = opened(path)

@@ -103,9 +103,7 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
     return last == 0 and found == root
 
 
-def verify_consistency(  # noqa: PLR0913, PLR0917 -- two trees and the proof between them
-    first: int, second: int, first_root: bytes, second_root: bytes, proof: Sequence[bytes]
-) -> bool:
+def verify_consistency(first: int, second: int, first_root: bytes, second_root: bytes, proof: Sequence[bytes]) -> bool:
     """Whether `proof` shows that the tree of `first` leaves is the beginning of that of `second`.
 
     RFC 9162, section 2.1.4.2. Every tree begins with the empty one.

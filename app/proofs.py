@@ -16,7 +16,7 @@ transparency logs do: 256 neighbours of the heights 0, 8, 16 … each, from whic
 Pure.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from typing import Final
 
@@ -67,8 +67,3 @@ def path(index: int, size: int, found: Mapping[tuple[int, int], bytes]) -> list[
 def split(hashes: bytes) -> list[bytes]:
     """Return the hashes that stand behind one another in `hashes`."""
     return [hashes[at : at + 32] for at in range(0, len(hashes), 32)]
-
-
-def joined(hashes: Iterable[bytes]) -> bytes:
-    """Return hashes behind one another."""
-    return b"".join(hashes)

@@ -159,7 +159,7 @@ class Inclusion:
 class Proof:
     """What proves one filing: its record, its receipt, its place in the log and, once sealed, in the seal."""
 
-    row: Mapping[str, Any]
+    row: Mapping[Any, Any]
     inclusion: Inclusion | None
 
     @cached_property
@@ -195,7 +195,7 @@ def proof(connection: Connection | Session, candidate_id: int, batch_code: str, 
     return Proof(row, _inclusion(connection, row) if row["seal"] is not None else None)
 
 
-def _inclusion(connection: Connection | Session, row: Mapping[str, Any]) -> Inclusion:
+def _inclusion(connection: Connection | Session, row: Mapping[Any, Any]) -> Inclusion:
     wanted = proofs.tiles_for(row["position"], row["size"])
     heights, positions = zip(*wanted, strict=True)
     asked = {"seal": row["seal"], "heights": list(heights), "positions": list(positions)}
@@ -228,9 +228,9 @@ _KEYS = text("SELECT version, public, used_from FROM seal_keys ORDER BY version"
 class Published:
     """Everything that is published: every seal, newest first; the newest checkpoint of each log; the keys."""
 
-    seals: Sequence[Mapping[str, Any]]
-    checkpoints: Sequence[Mapping[str, Any]]
-    keys: Sequence[Mapping[str, Any]]
+    seals: Sequence[Mapping[Any, Any]]
+    checkpoints: Sequence[Mapping[Any, Any]]
+    keys: Sequence[Mapping[Any, Any]]
 
     @property
     def plain(self) -> str:
@@ -250,6 +250,6 @@ def published(connection: Connection | Session) -> Published:
     return Published(seals, checkpoints, keys)
 
 
-def of_batch(connection: Connection | Session, batch_code: str) -> Mapping[str, Any] | None:
+def of_batch(connection: Connection | Session, batch_code: str) -> Mapping[Any, Any] | None:
     """The newest seal of a batch, if it is sealed."""
     return next((one for one in published(connection).seals if one["batch_code"] == batch_code), None)

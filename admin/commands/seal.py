@@ -99,8 +99,8 @@ def consistency(log: Log, first: int, second: int) -> None:
     """Print the proof that the log of FIRST leaves is the beginning of that of SECOND (RFC 9162), for a witness."""
     with sealer() as (_, database), database.transaction() as session:
         tree, proof = ledger.consistency(session, log, first, second)
-    said = {"log": log, "first": first, "second": second, "root": tree.root.hex(), "proof": [one.hex() for one in proof]}
-    click.echo(json.dumps(said, indent=1))
+    said = {"log": log, "first": first, "second": second, "root": tree.root.hex()}
+    click.echo(json.dumps(said | {"proof": [step.hex() for step in proof]}, indent=1))
 
 
 @seal.command("report")

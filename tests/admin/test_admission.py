@@ -96,7 +96,7 @@ def test_the_national_tables_read_back_by_us_and_by_another_library(
     with open_table(found / "T_ZYK.csv", CHOICES) as table:
         plain = [row.values for row in table if isinstance(row, Row)]
     assert {row["name"] for row in plain} == {"欧阳𬱖", "李娜"}
-    marked = [row | {"name": row["name"].replace("𬱖", "??")} for row in plain]
+    marked = [dict(row) | {"name": row["name"].replace("𬱖", "??")} for row in plain]
     for generation, column in ((2012, "TDDW"), (2017, "TDDWDM")):
         with open_table(found / f"T_ZYK_{generation}.dbf", CHOICES) as table:
             assert [row.values for row in table if isinstance(row, Row)] == marked

@@ -158,21 +158,23 @@ def other(draw: random.Random, value: Any) -> Any:
     """Another value of the same kind, or of none."""
     if draw.random() < 0.1:
         return "" if value is None else None
+    changed: Any = "x"
     match value:
         case bool():
-            return not value
+            changed = not value
         case int():
-            return value + draw.choice((-1, 1, 1000))
+            changed = value + draw.choice((-1, 1, 1000))
         case str() if value:
             at = draw.randrange(len(value))
-            return value[:at] + draw.choice([one for one in "0123456789abcXYZ-" if one != value[at]]) + value[at + 1 :]
+            letter = draw.choice([one for one in "0123456789abcXYZ-" if one != value[at]])
+            changed = value[:at] + letter + value[at + 1 :]
         case list() if value:
             at = draw.randrange(len(value))
-            return [*value[:at], other(draw, value[at]), *value[at + 1 :]] if draw.random() < 0.7 else value[:-1]
+            changed = [*value[:at], other(draw, value[at]), *value[at + 1 :]] if draw.random() < 0.7 else value[:-1]
         case dict() if value:
             name = draw.choice(sorted(value))
-            return value | {name: other(draw, value[name])}
-    return "x"
+            changed = value | {name: other(draw, value[name])}
+    return changed
 
 
 def column(draw: random.Random, row: str) -> str:

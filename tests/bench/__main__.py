@@ -11,6 +11,7 @@ from tests.bench.reading import read_page_ratio
 from tests.bench.round_trips import round_trips
 from tests.bench.sign_in import sign_in_ratio
 from tests.bench.sizes import sizes
+from tests.bench.verifying import verify_rate
 
 #: what is measured together, by every name it may be asked for
 MEASUREMENTS: Final[dict[Callable[[], list[Figure]], tuple[str, ...]]] = {
@@ -20,6 +21,7 @@ MEASUREMENTS: Final[dict[Callable[[], list[Figure]], tuple[str, ...]]] = {
     sign_in_ratio: ("sign_in_ratio",),
     sizes: ("first_page_kb", "first_page_requests", "later_page_kb"),
     load_ratio: ("load_ratio", "load_memory_mib"),
+    verify_rate: ("verify_rows_per_second", "seal_seconds"),
 }
 
 

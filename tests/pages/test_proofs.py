@@ -39,7 +39,8 @@ def test_before_the_sealer_has_come_by_the_page_says_when(filed: Way) -> None:
 def test_under_a_checkpoint_the_page_names_it(filed: Way, world: World) -> None:
     ledger.round_of(world.database, SealKeys.load(world.keys_directory), sweep=True)
     browser, _ = filed
-    assert "has place 1 in the log of all filings, under the signed checkpoint no. 1" in browser.get("/filings/1/2").words
+    place = "has place 1 in the log of all filings, under the signed checkpoint no. 1"
+    assert place in browser.get("/filings/1/2").words
     assert "This version is in the log." in browser.get("/filings/1/2/proof").words
 
 
@@ -77,7 +78,7 @@ def test_a_proof_is_its_candidates_alone(filed: Way, world: World) -> None:
         assert browser.get(path).status == 404
 
 
-def test_anybody_reads_the_roots_and_may_keep_them(filed: Way, world: World, new_browser: Callable[[], Browser]) -> None:
+def test_anybody_reads_and_keeps_the_roots(filed: Way, world: World, new_browser: Callable[[], Browser]) -> None:
     stranger = in_english(new_browser())
     assert "No batch has been sealed yet." in stranger.get("/roots").words
     made = seal(world)
