@@ -32,7 +32,7 @@ class Leaf(Base):
 
     __tablename__ = "leaves"
     __table_args__ = (
-        UniqueConstraint("log", "ref", name="uq_leaves_log_ref"),
+        UniqueConstraint("log", "ref"),
         CheckConstraint("log IN ('filings', 'audit')", name="log"),
         CheckConstraint("place >= 0", name="place"),
     )
@@ -48,7 +48,7 @@ class Checkpoint(Base):
 
     __tablename__ = "checkpoints"
     __table_args__ = (
-        UniqueConstraint("log", "size", name="uq_checkpoints_log_size"),
+        UniqueConstraint("log", "size"),
         CheckConstraint("log IN ('filings', 'audit')", name="log"),
     )
 
@@ -219,7 +219,7 @@ _SEALS = text("""
     FROM seals s JOIN batches b ON b.id = s.batch_id ORDER BY s.number DESC
 """)
 _NEWEST = text(
-    "SELECT DISTINCT ON (log) log, number, size, root, note, signed_at FROM checkpoints ORDER BY log, number DESC"
+    "SELECT DISTINCT ON (log) log, number, size, root, note, signed_at FROM checkpoints ORDER BY log DESC, number DESC"
 )
 _KEYS = text("SELECT version, public, used_from FROM seal_keys ORDER BY version")
 

@@ -70,7 +70,7 @@ def upgrade() -> None:
         sa.Column("signature", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(["batch_id"], ["batches.id"], name=op.f("fk_seals_batch_id_batches")),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_seals")),
-        sa.UniqueConstraint("batch_id", "closes_at", name=op.f("uq_seals_batch_id")),
+        sa.UniqueConstraint("batch_id", "closes_at", name=op.f("uq_seals_batch_id_closes_at")),
     )
     op.create_table(
         "sealed_filings",
@@ -84,7 +84,7 @@ def upgrade() -> None:
             ["candidate_id"], ["candidates.id"], name=op.f("fk_sealed_filings_candidate_id_candidates")
         ),
         sa.PrimaryKeyConstraint("seal", "position", name=op.f("pk_sealed_filings")),
-        sa.UniqueConstraint("candidate_id", "seal", name=op.f("uq_sealed_filings_candidate_id")),
+        sa.UniqueConstraint("candidate_id", "seal", name=op.f("uq_sealed_filings_candidate_id_seal")),
     )
     op.create_table(
         "seal_tiles",
