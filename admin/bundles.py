@@ -25,7 +25,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from admin import sealed_list, sealing
-from admin.ledger import AUDIT_FIELDS
+from admin.ledger import AUDIT_COLUMNS
 from app import filings
 from app.errors import NotFound
 from app.evidence import canonical
@@ -61,12 +61,11 @@ _RECORDS = text(f"""
     WHERE f.batch_id = :batch
     ORDER BY z.position, f.candidate_id, f.number
 """)  # noqa: S608 -- constants
-_AUDIT = text("""
-    SELECT a.id, to_char(a.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at, a.actor, a.officer_id,
-           a.candidate_id, a.act, a.ip, a.request_id, CAST(a.detail AS text) AS detail
+_AUDIT = text(f"""
+    SELECT {AUDIT_COLUMNS}
     FROM leaves l LEFT JOIN audit a ON a.id = l.ref
     WHERE l.log = 'audit' AND l.place < :size ORDER BY l.place
-""")
+""")  # noqa: S608 -- constants
 
 
 def write(session: Session, batch_code: str, directory: Path, *, whole: bool) -> list[str]:
@@ -115,7 +114,7 @@ def _records(session: Session, seal: Any) -> Parts:
     size = seal.logs["audit"]["size"]
     yield (
         "audit.jsonl",
-        (_json({name: row[name] for name in AUDIT_FIELDS}) for row in _rows(session, _AUDIT, size=size)),
+        (_json(dict(row)) for row in _rows(session, _AUDIT, size=size)),
     )
     yield "standing.csv", _list(session, seal.batch_id)
 

@@ -44,6 +44,11 @@ _SWEEP_EVERY: Final = 120
 #: any number of our own; the sealers ask for the same one
 _ADVISORY_LOCK: Final = 7_302_020
 
+#: an entry of the audit as its leaf covers it
+AUDIT_COLUMNS: Final = """
+    a.id, to_char(a.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at, a.actor, a.officer_id,
+    a.candidate_id, a.act, a.ip, a.request_id, CAST(a.detail AS text) AS detail
+"""
 _ROWS: Final[Mapping[Log, str]] = {
     "filings": """
         SELECT f.id AS ref, f.digest FROM filings f
@@ -51,15 +56,13 @@ _ROWS: Final[Mapping[Log, str]] = {
         WHERE l.ref IS NULL AND (:sweep OR f.filed_at > clock_timestamp() - interval '15 minutes')
         ORDER BY f.filed_at, f.id LIMIT :most
     """,
-    "audit": """
-        SELECT a.id AS ref, a.id, to_char(a.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at,
-               a.actor, a.officer_id, a.candidate_id, a.act, a.ip, a.request_id, CAST(a.detail AS text) AS detail
+    "audit": f"""
+        SELECT a.id AS ref, {AUDIT_COLUMNS}
         FROM audit a LEFT JOIN leaves l ON l.log = 'audit' AND l.ref = a.id
         WHERE l.ref IS NULL AND (:sweep OR a.at > clock_timestamp() - interval '15 minutes')
         ORDER BY a.id LIMIT :most
-    """,
+    """,  # noqa: S608 -- constants
 }
-AUDIT_FIELDS: Final = ("act", "actor", "at", "candidate_id", "detail", "id", "ip", "officer_id", "request_id")
 
 
 class LedgerError(Refusal):
