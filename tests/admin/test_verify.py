@@ -238,7 +238,7 @@ ALTERED: dict[str, str] = {
     "nonce": "nonce = overlay(nonce placing '\\x0000'::bytea from 3)",
     "previous": "previous = overlay(coalesce(previous, digest) placing '\\x0000'::bytea from 3)",
     "serial": "serial = '000000000000'",
-    "code_index": "code_index = mod(code_index, 40) + 1",
+    "code_index": "code_index = code_index + 40",
     "opening": "opening = overlay(opening placing '\\x0000'::bytea from 3)",
     "second_index": "second_index = 3, second_opening = opening",
     "receipt": "receipt = overlay(receipt placing 'AAAA' from 20)",
