@@ -15,11 +15,12 @@ from sqlalchemy.orm import Session
 
 from admin import officers, totp
 from admin.appointments import open_totp
-from admin.officers import Visitor
+from admin.officers import MAY, Act, Role, Visitor
 from app import audit, passwords, sessions
 from app.db import Database, Write, together
 from app.entrance import Refused, Where
-from app.errors import TooSoon
+from app.errors import NotAllowed, TooSoon
+from app.offices import Level
 from config.keys import KeyRing
 
 Weakness = Literal["too_short", "too_few_kinds", "too_long", "control_characters", "common", "personal"]
@@ -36,6 +37,23 @@ class Opened:
     """A session was opened, or goes on under a new id; `session_id` is the cookie's value."""
 
     session_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Vouched:
+    """An officer who gave both factors for one deed, a moment ago."""
+
+    officer_id: int
+    login: str
+    name: str
+    role: Role
+    level: Level
+    office_name: str
+
+    def require(self, act: Act, level: Level) -> None:
+        """Raise `NotAllowed` unless the officer's role includes `act`, and the office is of that level."""
+        if self.role not in MAY[act] or self.level != level:
+            raise NotAllowed(f"{self.login}, {self.role} of {self.office_name}, may not {act}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +76,11 @@ _LOOK_UP = text("""
     FROM (SELECT CAST(:login AS text) AS login) asked
     LEFT JOIN officers o ON o.login = asked.login
     LEFT JOIN officer_waits w ON w.bucket = :bucket
+""")
+
+_WHO = text("""
+    SELECT o.id AS officer_id, o.login, o.name, o.role, f.level, f.name AS office_name
+    FROM officers o JOIN offices f ON f.id = o.office_id WHERE o.id = :officer
 """)
 
 # one statement decides: of two requests with the same six digits one finds the step taken
@@ -114,8 +137,8 @@ class Desk:
             )
         return Opened(session_id)
 
-    def vouch(self, login: str, password: str, digits: str, where: Where) -> int | Refused:
-        """Take both factors of somebody who is not signed in, for a deed by command; returns the officer's id.
+    def vouch(self, login: str, password: str, digits: str, where: Where) -> Vouched | Refused:
+        """Take both factors of somebody who is not signed in, for a deed by command.
 
         No session begins, and one that stands goes on. Failures count as those of a sign-in; raises as `sign_in`.
         """
@@ -126,7 +149,7 @@ class Desk:
             if officer_id is None:
                 return self._refused(session, "officer.vouching_refused", login, known, where)
             together(session, officers.forgiven(self._bucket(login)), _entry("officer.vouched", officer_id, where))
-        return officer_id
+            return Vouched(**session.execute(_WHO, {"officer": officer_id}).mappings().one())
 
     def change_password(self, visitor: Visitor, old: str, new: str, where: Where) -> bool:
         """Set a new password for the right old one. False: the old one is wrong, which counts as a failure."""

@@ -1,10 +1,11 @@
 """The evidence in the database, checked against itself and against the keys (L-01, L-04, L-09).
 
-Row by row: the digest stored is that of the record, the chain of one candidate in one batch has no gap and
-no break, the receipt is signed and says what the row says, the codes given were real codes of a card handed
-to this candidate, and the audit knows of the filing from the same address. Then across tables: a code spent
-on filing, an audit entry and a message each point to a filing that is there; the tallies are those of a
-recount. Everything is read in one snapshot while the service goes on, a few hundred rows at a time.
+Row by row: the digest stored is that of the record, the chain of one candidate in one batch has no gap and no
+break, the receipt is signed and says what the row says, the codes given were real codes of a card handed to
+this candidate, and the audit knows of the filing from the same address. Then across tables: a code spent on
+filing, an audit entry and a message each point to a filing that is there; the tallies are those of a recount;
+the logs and the seals, so far as there are any, have these very filings. Everything is read in one snapshot
+while the service goes on, a few hundred rows at a time.
 
 What nobody can find here is a history rewritten by somebody who holds the receipts' private key and changes
 filings, audit and messages alike: receipts in candidates' hands and the published seal are for that.
@@ -129,6 +130,28 @@ _POINTERS: Final = (
         WHERE n.kind IN ('filed', 'waived') AND NOT EXISTS (
             SELECT FROM filings f
             WHERE f.candidate_id = n.candidate_id AND encode(f.digest, 'hex') = split_part(n.dedupe, '|', 3))
+        """,
+    ),
+    (
+        "the log has a filing with another digest, or one that is not there",
+        """
+        SELECT f.candidate_id, '' AS batch, f.number FROM leaves l LEFT JOIN filings f ON f.id = l.ref
+        WHERE l.log = 'filings' AND f.digest IS DISTINCT FROM l.hash
+        """,
+    ),
+    (
+        "what stands is not what was sealed",
+        """
+        SELECT coalesce(z.candidate_id, f.candidate_id) AS candidate_id, b.code AS batch, f.number
+        FROM batches b
+        JOIN seals s ON s.batch_id = b.id AND s.closes_at = b.closes_at
+        CROSS JOIN LATERAL (
+            SELECT DISTINCT ON (candidate_id) candidate_id, number, digest FROM filings WHERE batch_id = b.id
+            ORDER BY candidate_id, number DESC
+        ) f
+        FULL JOIN sealed_filings z ON z.seal = s.number AND z.candidate_id = f.candidate_id
+        WHERE z.digest IS DISTINCT FROM f.digest AND (z.seal IS NULL OR z.seal IN (
+            SELECT n.number FROM seals n JOIN batches o ON o.id = n.batch_id AND o.closes_at = n.closes_at))
         """,
     ),
 )

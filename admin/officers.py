@@ -51,6 +51,7 @@ Act = Literal[
     "ask_rooms",
     "approve_rooms",
     "confirm_clock",
+    "export_standing",
 ]
 #: who may do what. The three kinds of officers of MLPS 8.1.4.2 stay apart: business, audit, system (O-12)
 MAY: Final[dict[Act, frozenset[Role]]] = {
@@ -73,6 +74,7 @@ MAY: Final[dict[Act, frozenset[Role]]] = {
     "ask_rooms": frozenset({"operator", "approver"}),
     "approve_rooms": frozenset({"approver"}),
     "confirm_clock": frozenset({"approver"}),
+    "export_standing": frozenset({"operator", "approver"}),
 }
 
 SESSION_LIFE: Final = timedelta(hours=8)

@@ -96,15 +96,24 @@ RECORD_FIELDS: Final = """
 """
 _HISTORY: Final = Question("""
     SELECT f.number, f.kind, f.content, f.filed_at, f.digest, f.receipt, f.device, f.ip, f.catalogue_version,
-           b.id AS batch_id, b.code AS batch_code, b.name AS batch_name, f.code_index, f.second_index
+           b.id AS batch_id, b.code AS batch_code, b.name AS batch_name, f.code_index, f.second_index,
+           l.place,
+           (SELECT c.number FROM checkpoints c WHERE c.log = 'filings' AND c.size > l.place
+            ORDER BY c.size LIMIT 1) AS checkpoint,
+           (SELECT max(z.seal) FROM sealed_filings z
+            WHERE z.candidate_id = f.candidate_id AND z.digest = f.digest) AS seal
     FROM filings f JOIN batches b ON b.id = f.batch_id
+    LEFT JOIN leaves l ON l.log = 'filings' AND l.ref = f.id
     WHERE f.candidate_id = :candidate AND (CAST(:batch AS text) IS NULL OR b.code = :batch)
     ORDER BY b.opens_at, b.position, b.code, f.number DESC
 """)
 
 
 def history(connection: Connection | Session, candidate_id: int, batch_code: str | None = None) -> list[dict[str, Any]]:
-    """Every filing of a candidate, by batch, newest first; or those of one batch."""
+    """Every filing of a candidate, by batch, newest first; or those of one batch.
+
+    `place`, `checkpoint` and `seal` say where its proof stands (`app.seals`), None until the sealer has come by.
+    """
     return _HISTORY.all(connection, {"candidate": candidate_id, "batch": batch_code})
 
 

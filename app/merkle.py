@@ -46,6 +46,33 @@ class MerkleTree:
             index >>= 1
         return path
 
+    def level(self, height: int) -> Sequence[bytes]:
+        """The nodes at `height` above the leaves, from left to right; none above the root."""
+        return self._levels[height] if height < len(self._levels) else ()
+
+    def consistency(self, first: int) -> list[bytes]:
+        """Return the proof that the tree of the `first` leaves is the beginning of this one. Raises IndexError."""
+        if not 0 <= first <= len(self):
+            raise IndexError(f"the first {first} leaves of a tree of {len(self)}")
+        proof: list[bytes] = []
+        low, high, whole = 0, len(self), True
+        while first and high - low != first:
+            middle = 1 << (high - low - 1).bit_length() - 1
+            if first <= middle:
+                proof.append(self._over(low + middle, high))
+                high = low + middle
+            else:
+                proof.append(self._over(low, low + middle))
+                low, first, whole = low + middle, first - middle, False
+        if first and not whole:
+            proof.append(self._over(low, high))
+        return proof[::-1]
+
+    def _over(self, low: int, high: int) -> bytes:
+        """The node over the leaves from `low` to before `high`, which are a subtree."""
+        height = (high - low - 1).bit_length()
+        return self._levels[height][low >> height]
+
 
 def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
     """Whether `proof` shows that `leaf` is the one at `index` in the tree of `size` leaves with this root.
@@ -68,3 +95,71 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
         node >>= 1
         last >>= 1
     return last == 0 and found == root
+
+
+def verify_consistency(first: int, second: int, first_root: bytes, second_root: bytes, proof: Sequence[bytes]) -> bool:
+    """Whether `proof` shows that the tree of `first` leaves is the beginning of that of `second`.
+
+    RFC 9162, section 2.1.4.2. Every tree begins with the empty one.
+    """
+    if not 0 <= first <= second:
+        return False
+    if first in {0, second}:
+        return not proof and (first == 0 or first_root == second_root)
+    path = [first_root, *proof] if first & (first - 1) == 0 else list(proof)
+    if not path:
+        return False
+    node, last = first - 1, second - 1
+    while node & 1:
+        node, last = node >> 1, last >> 1
+    old = new = path[0]
+    for step in path[1:]:
+        if last == 0:
+            return False
+        if node & 1 or node == last:
+            old, new = node_hash(step, old), node_hash(step, new)
+            while node and not node & 1:
+                node, last = node >> 1, last >> 1
+        else:
+            new = node_hash(new, step)
+        node, last = node >> 1, last >> 1
+    return last == 0 and (old, new) == (first_root, second_root)
+
+
+class Frontier:
+    """A growing tree of which only the roots of its whole subtrees are kept, the largest first.
+
+    That is all it takes to append a leaf or to tell the root: a few hashes, however many leaves there are.
+    """
+
+    __slots__ = ("_peaks", "size")
+
+    def __init__(self, size: int = 0, kept: bytes = b"") -> None:
+        if len(kept) != 32 * size.bit_count():
+            raise ValueError(f"a tree of {size} leaves has {size.bit_count()} whole subtrees, not {len(kept) / 32}")
+        self.size = size
+        self._peaks = [kept[at : at + 32] for at in range(0, len(kept), 32)]
+
+    def append(self, leaf: bytes) -> None:
+        """Add the hash of the next leaf."""
+        size = self.size
+        while size & 1:
+            leaf = node_hash(self._peaks.pop(), leaf)
+            size >>= 1
+        self._peaks.append(leaf)
+        self.size += 1
+
+    @property
+    def root(self) -> bytes:
+        """The root of the tree so far."""
+        if not self._peaks:
+            return sha256(b"").digest()
+        found = self._peaks[-1]
+        for peak in reversed(self._peaks[:-1]):
+            found = node_hash(peak, found)
+        return found
+
+    @property
+    def kept(self) -> bytes:
+        """What `Frontier(size, kept)` goes on from."""
+        return b"".join(self._peaks)

@@ -8,6 +8,7 @@
     card_key.N             keyed step behind Argon2id of card codes (`cards`)
     column_key.N           AES-256-GCM of identity numbers, phones
     receipt_key.N          Ed25519 private key (PEM), signs receipts
+    seal_key.N             Ed25519 private key (PEM), signs checkpoints and seals; the portals never read it (L-12)
 
 The highest N is used for new values; older ones still read. A file holds 64 hexadecimal digits, or PEM.
 """
@@ -26,10 +27,12 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
     load_pem_private_key,
+    load_pem_public_key,
 )
 
 _SINGLE: Final = ("secret_key", "session_key", "binding_key", "index_key")
 _VERSIONED: Final = ("password_pepper", "card_key", "column_key")
+_SIGNING: Final = ("receipt", "seal")
 _HEX: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -55,12 +58,6 @@ class KeyRing:
         """Read every secret below `directory`; raises `KeysError` for the first that is missing or malformed."""
         single = {name: _read(directory / name) for name in _SINGLE}
         versioned = {name: _read_versions(directory, name) for name in _VERSIONED}
-        receipt: dict[int, Ed25519PrivateKey] = {}
-        for version, path in _versions(directory, "receipt_key"):
-            key = load_pem_private_key(path.read_bytes(), password=None)
-            if not isinstance(key, Ed25519PrivateKey):
-                raise KeysError(f"{path.name} is no Ed25519 private key; make one with `python -m admin keys`")
-            receipt[version] = key
         return cls(
             secret_key=single["secret_key"],
             session_key=single["session_key"],
@@ -69,7 +66,7 @@ class KeyRing:
             password_pepper=versioned["password_pepper"],
             card_key=versioned["card_key"],
             column_key=versioned["column_key"],
-            receipt_key=receipt,
+            receipt_key=_read_private(directory, "receipt_key"),
         )
 
     @property
@@ -82,8 +79,34 @@ class KeyRing:
         return {str(version): key.public_key() for version, key in self.receipt_key.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class SealKeys:
+    """What the sealer alone holds: the keys of checkpoints and seals, and the receipts' public ones."""
+
+    private: dict[int, Ed25519PrivateKey]
+    receipts: dict[str, Ed25519PublicKey]
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """Read the sealer's keys below `directory`; raises `KeysError`. No other secret is looked at."""
+        receipts: dict[str, Ed25519PublicKey] = {}
+        for path in directory.glob("receipt_public.*.pem"):
+            key = load_pem_public_key(path.read_bytes())
+            if not isinstance(key, Ed25519PublicKey):
+                raise KeysError(f"{path.name} is no Ed25519 public key; copy the one made with the receipts' key")
+            receipts[path.name.split(".")[1]] = key
+        if not receipts:
+            raise KeysError("receipt_public.1.pem is missing; copy it from the directory of all keys")
+        return cls(_read_private(directory, "seal_key"), receipts)
+
+    @property
+    def version(self) -> int:
+        """The version that signs now."""
+        return max(self.private)
+
+
 def make(directory: Path) -> list[str]:
-    """Write every secret that is missing (mode 0600) and the receipts' public key; return the names made."""
+    """Write every secret that is missing (mode 0600) and the public keys of signatures; return the names made."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     made = []
     wanted = [*_SINGLE, *(f"{name}.1" for name in _VERSIONED if not _versions(directory, name, need=False))]
@@ -91,16 +114,17 @@ def make(directory: Path) -> list[str]:
         if not (directory / name).exists():
             _write(directory / name, secrets.token_hex(32).encode())
             made.append(name)
-    if not _versions(directory, "receipt_key", need=False):
-        key = Ed25519PrivateKey.generate()
-        _write(
-            directory / "receipt_key.1",
-            key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
-        )
-        (directory / "receipt_public.1.pem").write_bytes(
-            key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-        )
-        made.append("receipt_key.1")
+    for name in _SIGNING:
+        if not _versions(directory, f"{name}_key", need=False):
+            key = Ed25519PrivateKey.generate()
+            _write(
+                directory / f"{name}_key.1",
+                key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+            )
+            (directory / f"{name}_public.1.pem").write_bytes(
+                key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+            )
+            made.append(f"{name}_key.1")
     return made
 
 
@@ -133,3 +157,16 @@ def _versions(directory: Path, name: str, *, need: bool = True) -> list[tuple[in
 
 def _read_versions(directory: Path, name: str) -> dict[int, bytes]:
     return {version: _read(path) for version, path in _versions(directory, name)}
+
+
+def _read_private(directory: Path, name: str) -> dict[int, Ed25519PrivateKey]:
+    found: dict[int, Ed25519PrivateKey] = {}
+    for version, path in _versions(directory, name):
+        try:
+            key = load_pem_private_key(path.read_bytes(), password=None)
+        except OSError as error:
+            raise KeysError(f"{path.name} cannot be read by this user") from error
+        if not isinstance(key, Ed25519PrivateKey):
+            raise KeysError(f"{path.name} is no Ed25519 private key; make one with `python -m admin keys`")
+        found[version] = key
+    return found

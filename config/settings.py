@@ -12,7 +12,7 @@ from typing import Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from config.keys import KeyRing
+from config.keys import KeyRing, SealKeys
 
 Portal = Literal["candidates", "offices"]
 
@@ -157,6 +157,10 @@ class Settings(BaseModel):
     def keys(self) -> KeyRing:
         """Load the secrets; raises `config.keys.KeysError` naming the missing file."""
         return KeyRing.load(self.keys_directory)
+
+    def seal_keys(self) -> SealKeys:
+        """Load what the sealer signs with, and nothing else; raises `config.keys.KeysError`."""
+        return SealKeys.load(self.keys_directory)
 
 
 def _read(model: type[BaseModel], found: Mapping[str, str], prefix: str = "") -> dict[str, object]:

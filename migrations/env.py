@@ -30,6 +30,7 @@ from app import (
     filings,
     notices,
     offices,
+    seals,
     sessions,
     tallies,
 )
@@ -62,6 +63,7 @@ TABLES: Final = (
     filings,
     notices,
     offices,
+    seals,
     sessions,
     tallies,
 )

@@ -8,12 +8,12 @@ import click
 
 from admin import watch
 from admin.commands.loading import owner
+from admin.commands.vouching import vouched
 from admin.entrance import Desk
 from admin.evidence_check import Keys
 from admin.watch import Report, settling
 from app import clocks
 from app.db import clock
-from app.entrance import Refused, Where
 from app.web.formats import ZONE
 
 
@@ -77,19 +77,10 @@ def clock_confirmed(logins: tuple[str, ...]) -> None:
     """
     with owner() as (settings, database):
         desk = Desk(database, settings.keys())
-        people = [_vouched(desk, login) for login in logins]
+        people = [vouched(desk, login) for login in logins]
         with database.transaction() as session:
-            now = settling.settle(session, people)
+            now = settling.settle(session, [one.officer_id for one in people])
     click.echo(f"the clock is taken for right from {now.astimezone(ZONE):%Y-%m-%d %H:%M:%S} on; filing goes on")
-
-
-def _vouched(desk: Desk, login: str) -> int:
-    password = click.prompt(f"{login}, your password", hide_input=True, err=True)
-    digits = click.prompt(f"{login}, your digits", err=True)
-    answer = desk.vouch(login, password, digits.strip(), Where("", "command", "", None))
-    if isinstance(answer, Refused):
-        raise click.ClickException(f"password and digits of {login} do not fit together; nothing was changed")
-    return answer
 
 
 commands: list[click.Command] = [watching]

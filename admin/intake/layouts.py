@@ -177,3 +177,25 @@ PLANS: Final = Layout(
         Column("remark", "备注", "BZ", 254, lines=True),
     ),
 )
+
+#: T_ZYK: the choices of a sealed batch, one row for each major of each slot.
+CHOICES: Final = Layout(
+    "志愿库",
+    (
+        Column("candidate_no", "考生号", "KSH", 14, required=True),
+        Column("name", "姓名", "XM", 64, local=True),
+        Column("subject_class", "科类", "KLDM", 8, required=True),
+        Column("batch_code", "批次代码", "PCDM", 24, required=True),
+        Column("round", "征集轮次", "ZJLC", 2, "number", required=True, local=True),
+        Column("column_code", "志愿栏代码", "ZYLDM", 24, required=True, local=True),
+        Column("plan_nature", "计划性质", "JHXZDM", 20),
+        Column("slot_no", "志愿序号", "LJZYH", 3, "number", required=True),
+        Column("institution_code", "院校代号", "TDDWDM", 8, required=True, dbf_2012="TDDW"),
+        Column("group_code", "院校专业组", "ZYZDM", 8, local=True),
+        Column("major_no", "专业序号", "ZYXH", 2, "number"),
+        Column("major_code", "专业代号", "ZYDH", 8),
+        Column("major_adjust", "专业服从", "ZYTJFC", 1),
+        Column("institution_adjust", "学校服从", "YXTJFC", 1, local=True),
+        Column("directed_adjust", "定向调剂", "DXTJ", 1),
+    ),
+)

@@ -9,6 +9,7 @@ from admin.pages import (
     acts,
     alerts,
     chase,
+    close,
     counter,
     entrance,
     handing,
@@ -23,6 +24,7 @@ from admin.pages import (
 )
 from admin.pages.reach import desk_of, where
 from app.errors import NotAllowed
+from app.pages import roots
 from app.sessions import hash_of
 from app.web.portal import Portal, Services
 
@@ -39,6 +41,8 @@ OPEN: Final = frozenset(
         "public.ready",
         "metrics.show",
         "entrance.sign_in",
+        "roots.page",
+        "roots.plain",
     }
 )
 
@@ -74,6 +78,8 @@ OFFICES: Final = Portal(
         alerts.pages,
         rooms.pages,
         metrics.pages,
+        close.pages,
+        roots.pages,
     ),
     open_pages=OPEN,
     sign_in_page="entrance.sign_in",

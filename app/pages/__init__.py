@@ -4,7 +4,7 @@ from typing import Final
 
 from app import sessions
 from app.accounts import device_hash
-from app.pages import account, archive, card, preferences, public
+from app.pages import account, archive, card, preferences, public, roots
 from app.sessions import Visitor
 from app.web.portal import Portal, Services, device_token
 
@@ -28,6 +28,8 @@ OPEN: Final = frozenset(
         "account.signed_out",
         "archive.verify",
         "archive.receipt_key",
+        "roots.page",
+        "roots.plain",
     }
 )
 
@@ -49,7 +51,7 @@ CANDIDATES: Final = Portal(
     name="candidates",
     session_cookie="__Host-sid",
     form_cookie="__Host-form",
-    blueprints=(public.pages, account.pages, card.pages, preferences.pages, archive.pages),
+    blueprints=(public.pages, account.pages, card.pages, preferences.pages, archive.pages, roots.pages),
     open_pages=OPEN,
     sign_in_page="account.sign_in",
     load_visitor=_visitor,

@@ -11,7 +11,7 @@ from flask_babel import lazy_gettext
 from wtforms import TextAreaField
 from wtforms.validators import InputRequired, Length
 
-from app import batches, catalogue, evidence, filings, preferences, printing
+from app import batches, catalogue, evidence, filings, preferences, printing, seals
 from app.batches import Opened
 from app.catalogue import Slice
 from app.differences import Difference, differences
@@ -123,6 +123,30 @@ def changes(batch: str, number: int) -> str:
         version=version,
         row=version.row,
         changes=listing.changes(version.batch.spec, version.changes, version.whole),
+    )
+
+
+# --- proof -------------------------------------------------------------------------------------------
+
+
+@pages.get("/filings/<batch>/<int:number>/proof")
+def proof(batch: str, number: int) -> str:
+    """Where a version stands in the log and in the seal, and how anybody checks that (L-06)."""
+    with reading() as connection:
+        found = seals.proof(connection, visitor().candidate_id, batch_code(batch), number)
+    return render_template("archive/proof.html", proof=found, row=found.row, found=found.inclusion)
+
+
+@pages.get("/filings/<batch>/<int:number>/proof.json")
+def proof_file(batch: str, number: int) -> Response:
+    """The same as a file for `admin/verify.py`."""
+    with reading() as connection:
+        found = seals.proof(connection, visitor().candidate_id, batch_code(batch), number)
+    name = f"proof-{found.row['batch_code']}-{number}.json"
+    return Response(
+        found.document,
+        mimetype="application/json",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
 
 

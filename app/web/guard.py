@@ -104,7 +104,8 @@ def _finish(response: Response) -> Response:
         response.headers[name] = value
     response.headers["X-Request-Id"] = request_id()
     if request.endpoint != "static":
-        response.headers["Cache-Control"] = "no-store"
+        kept = g.get("kept_by_anybody")
+        response.headers["Cache-Control"] = f"public, max-age={kept}" if kept else "no-store"
     response.headers.pop("Server", None)
     return response
 

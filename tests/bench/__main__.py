@@ -12,6 +12,7 @@ from tests.bench.reading import read_page_ratio
 from tests.bench.round_trips import round_trips
 from tests.bench.sign_in import sign_in_ratio
 from tests.bench.sizes import sizes
+from tests.bench.verifying import verify_rate
 
 #: what is measured together, by every name it may be asked for
 MEASUREMENTS: Final[dict[Callable[[], list[Figure]], tuple[str, ...]]] = {
@@ -23,6 +24,7 @@ MEASUREMENTS: Final[dict[Callable[[], list[Figure]], tuple[str, ...]]] = {
     load_ratio: ("load_ratio", "load_memory_mib"),
     completeness_pages: ("progress_page_ms", "class_names_ms", "progress_growth"),
     storm_ratio: ("storm_ratio",),
+    verify_rate: ("verify_rows_per_second", "seal_seconds"),
 }
 
 

@@ -6,9 +6,11 @@ REVOKE ALL ON DATABASE zhiyuan FROM PUBLIC;
 
 CREATE ROLE "zhiyuan-candidates" LOGIN CONNECTION LIMIT 40;
 CREATE ROLE "zhiyuan-offices" LOGIN CONNECTION LIMIT 40;
-GRANT CONNECT ON DATABASE zhiyuan TO zhiyuan, "zhiyuan-candidates", "zhiyuan-offices";
+CREATE ROLE "zhiyuan-sealer" LOGIN CONNECTION LIMIT 4;
+GRANT CONNECT ON DATABASE zhiyuan TO zhiyuan, "zhiyuan-candidates", "zhiyuan-offices", "zhiyuan-sealer";
 CREATE ROLE zhiyuan_standby LOGIN REPLICATION;
 
 -- After the first migration:
 --   GRANT zhiyuan_candidates TO "zhiyuan-candidates";
 --   GRANT zhiyuan_offices TO "zhiyuan-offices";
+--   GRANT zhiyuan_sealer TO "zhiyuan-sealer";

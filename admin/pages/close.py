@@ -1,0 +1,75 @@
+"""Close: what a closed batch came to at an office, and the root it was sealed with. Counts only, for the file."""
+
+from dataclasses import dataclass
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from admin import completeness, scope
+from admin.categories import Counts, Part, chosen
+from admin.completeness import PREFERENCES
+from admin.pages.reach import officer, reading
+from admin.scope import Place
+from app import seals
+from app.seals import Published
+from app.web.languages import gettext as _
+from app.web.limits import costly_flood, limiter
+
+pages = Blueprint("close", __name__)
+
+Line = list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An office at the close of a batch."""
+
+    place: Place
+    closed: list[Part]
+    batch: Part | None
+    published: Published
+
+    @property
+    def seal(self) -> dict[str, object] | None:
+        """The newest seal of the batch."""
+        code = self.batch.code if self.batch else ""
+        return next((dict(one) for one in self.published.seals if one["batch_code"] == code), None)
+
+    @property
+    def columns(self) -> list[dict[str, str]]:
+        """The columns: office, eligible, a count for each state."""
+        labels = [_("Eligible"), *(_(stage.name) for stage in PREFERENCES.stages)]
+        return [{"label": _("Office"), "kind": "head"}, *({"label": each, "kind": "number"} for each in labels)]
+
+    @property
+    def cells(self) -> list[Line]:
+        """One line for each office below, by its code."""
+        rows = sorted(self.batch.rows, key=lambda row: row.code) if self.batch else []
+        return [_line(row.name, row.counts) for row in rows]
+
+    @property
+    def foot(self) -> Line:
+        """All of them."""
+        return _line(_("Total"), self.batch.total if self.batch else PREFERENCES.counted())
+
+
+def _line(name: str, counts: Counts) -> Line:
+    return [name, f"{counts.eligible:,}", *(f"{number:,}" for number in counts.numbers)]
+
+
+@pages.get("/close")
+def own() -> BaseResponse:
+    """The officer's own office."""
+    return redirect(url_for(".office", office=officer().office_id), 303)
+
+
+@pages.get("/close/<int:office>")
+@limiter.limit(costly_flood)
+def office(office: int) -> str:
+    """One office in one closed batch, the last one closed unless another is asked for."""
+    with reading() as connection:
+        place = scope.office(connection, officer(), office)
+        officer().require("see_progress")
+        closed = [batch for batch in completeness.batches(connection, place) if batch.state == "closed"]
+        shown = Shown(place, closed, chosen(closed, request.args.get("batch")), seals.published(connection))
+    return render_template("close/office.html", shown=shown)

@@ -1,0 +1,235 @@
+"""The seal of a closed batch: what stood at the close, in one signed statement (L-08).
+
+    {"batch", "closes_at", "counts": {"filings", "lists", "waivers"}, "export", "grace_seconds", "history", "key",
+     "logs": {"audit", "filings"}, "number", "opens_at", "previous", "receipt_keys", "seal_keys", "sealed_at",
+     "tree": {"root", "size"}, "use": "zhiyuan seal 1"}
+
+It names the tree over (pseudonym, digest) of every filing in force (`app.proofs`), both logs as they stood
+(`admin.ledger`), the digest of the list for admission (`admin.sealed_list`), the batch's times and every act that
+moved them, and the seal before it. It is signed by the sealer and appended; the same close is sealed once, however
+often the command is run. Where an end was moved later after a seal, the next close gets a seal of its own.
+
+Two steps: the batch is locked alone until every filing that held it is decided, and let go; then everything is read
+and written in one transaction that no candidate waits for. Broken off, nothing has happened.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any, Final
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from admin import ledger, sealed_list
+from admin.intake.loading.report import driver
+from app import audit, evidence, filings, proofs
+from app.db import Database, clock, together
+from app.errors import NotFound, Refusal
+from app.evidence import canonical, filing_digest
+from app.merkle import MerkleTree
+from app.seals import LOGS
+from config.keys import SealKeys
+
+AT_A_TIME: Final = 500
+
+
+class CannotSeal(Refusal):
+    """The batch cannot be sealed now; the message says why and what to do."""
+
+    status = 409
+    reason = "cannot_seal"
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A seal there is. `fresh`: this run made it."""
+
+    number: int
+    batch_code: str
+    size: int
+    root: bytes
+    fresh: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Close:
+    """A batch that is closed for good, unless its end is moved."""
+
+    id: int
+    code: str
+    opens_at: datetime
+    closes_at: datetime
+
+
+# Of every candidate the filing that stands, in the order of the pseudonym: the database sorts, so that the list for
+# admission need not be held in memory.
+STANDING: Final = f"""
+    SELECT {filings.RECORD_FIELDS}, f.candidate_id, first.digest AS first_digest,
+           sha256('zhiyuan pseudonym 1'::bytea || first.digest) AS pseudonym
+    FROM (SELECT DISTINCT ON (candidate_id) * FROM filings WHERE batch_id = :batch
+          ORDER BY candidate_id, number DESC) f
+    JOIN batches b ON b.id = f.batch_id
+    LEFT JOIN filings first ON first.candidate_id = f.candidate_id AND first.batch_id = f.batch_id
+        AND first.number = 1
+    ORDER BY pseudonym
+"""  # noqa: S608 -- constants
+_HISTORY = text("""
+    SELECT to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at, act, CAST(detail AS text) AS detail
+    FROM audit WHERE act LIKE 'batch.%' AND act <> 'batch.sealed' AND detail ->> 'batch' = :code ORDER BY id
+""")
+
+
+def seal(database: Database, keys: SealKeys, batch_code: str, grace: timedelta = timedelta(0)) -> Sealed:
+    """Seal a batch whose end, and the grace after it, has passed; the seal there is if this close is sealed.
+
+    Raises `CannotSeal` before the close and when what was filed does not fit its digests, `NotFound`.
+    """
+    with database.transaction() as session:
+        close = _closed(session, batch_code, grace)
+        there = _there(session, close)
+    if there is not None:
+        return there
+    with database.transaction() as session:
+        ledger.catch_up(session, keys)
+        there = _there(session, close)  # another sealer may have been faster
+        return there or _seal(session, keys, close, grace)
+
+
+def _closed(session: Session, batch_code: str, grace: timedelta) -> _Close:
+    # alone: every filing that was being decided is decided now, and the next one reads a clock past the end
+    row = session.execute(
+        text("SELECT id, code, opens_at, closes_at FROM batches WHERE code = :code FOR UPDATE"), {"code": batch_code}
+    ).first()
+    if row is None:
+        raise NotFound(f"no batch {batch_code}")
+    if clock(session) < row.closes_at + grace:
+        when = f"{row.closes_at + grace:%Y-%m-%d %H:%M:%S} UTC"
+        raise CannotSeal(f"batch {batch_code} is not closed; seal it after {when}")
+    return _Close(*row)
+
+
+def _there(session: Session, close: _Close) -> Sealed | None:
+    row = session.execute(
+        text("SELECT number, size, root FROM seals WHERE batch_id = :batch AND closes_at = :closes"),
+        {"batch": close.id, "closes": close.closes_at},
+    ).first()
+    return Sealed(row.number, close.code, row.size, bytes(row.root), fresh=False) if row else None
+
+
+@dataclass(slots=True)
+class _Read:
+    """What one pass over the filings in force gathers."""
+
+    pairs: list[tuple[int, bytes, bytes]]
+    export: Any
+    lists: int = 0
+    waivers: int = 0
+
+
+def _seal(session: Session, keys: SealKeys, close: _Close, grace: timedelta) -> Sealed:
+    read = _read(session, close)
+    tree = MerkleTree(proofs.sealed_leaf(name, digest) for _, name, digest in read.pairs)
+    before = session.execute(text("SELECT number, statement FROM seals ORDER BY number DESC LIMIT 1")).first()
+    number = before.number + 1 if before else 1
+    moment = clock(session)
+    statement = canonical(
+        {
+            "batch": close.code,
+            "closes_at": _utc(close.closes_at),
+            "counts": {"filings": _filings(session, close), "lists": read.lists, "waivers": read.waivers},
+            "export": read.export.hexdigest(),
+            "grace_seconds": int(grace.total_seconds()),
+            "history": [dict(row) for row in session.execute(_HISTORY, {"code": close.code}).mappings()],
+            "key": keys.version,
+            "logs": {log: ledger.head(session, log).to_json() for log in LOGS},
+            "number": number,
+            "opens_at": _utc(close.opens_at),
+            "previous": sha256(before.statement.encode()).hexdigest() if before else None,
+            "receipt_keys": {name: key.public_bytes_raw().hex() for name, key in keys.receipts.items()},
+            "seal_keys": {
+                str(row.version): bytes(row.public).hex()
+                for row in session.execute(text("SELECT version, public FROM seal_keys"))
+            },
+            "sealed_at": _utc(moment),
+            "tree": {"root": tree.root.hex(), "size": len(tree)},
+            "use": "zhiyuan seal 1",
+        }
+    )
+    session.execute(
+        text("""
+            INSERT INTO seals (number, batch_id, closes_at, sealed_at, size, root, statement, signature)
+            VALUES (:number, :batch, :closes, :at, :size, :root, :statement, :signature)
+        """),
+        {
+            "number": number,
+            "batch": close.id,
+            "closes": close.closes_at,
+            "at": moment,
+            "size": len(tree),
+            "root": tree.root,
+            "statement": statement.decode(),
+            "signature": keys.private[keys.version].sign(statement),
+        },
+    )
+    _keep(session, number, read, tree)
+    together(session, audit.entry("batch.sealed", actor="command", batch=close.code, seal=number, root=tree.root.hex()))
+    _require_unmoved(session, close)
+    return Sealed(number, close.code, len(tree), tree.root, fresh=True)
+
+
+def _read(session: Session, close: _Close) -> _Read:
+    export = sha256(sealed_list.HEADING.encode())
+    read = _Read([], export)
+    for row in standing(session, close.id):
+        record = filings.record(row)
+        if row["pseudonym"] is None or filing_digest(record) != row["digest"]:
+            who = evidence.masked(record.candidate_no)
+            raise CannotSeal(f"the filings of {who} were altered; run `python -m admin verify-chains` and seal nothing")
+        export.update(sealed_list.written(sealed_list_of(row)).encode())
+        read.pairs.append((row["candidate_id"], bytes(row["pseudonym"]), bytes(row["digest"])))
+        read.lists += row["kind"] == "list"
+        read.waivers += row["kind"] == "waiver"
+    return read
+
+
+def standing(session: Session, batch_id: int) -> Iterator[dict[str, Any]]:
+    """Of every candidate the filing that stands in a batch, in the order of the seal."""
+    with session.execute(text(STANDING), {"batch": batch_id}, execution_options={"yield_per": AT_A_TIME}) as found:
+        for row in found.mappings():
+            yield dict(row)
+
+
+def sealed_list_of(row: dict[str, Any]) -> list[sealed_list.Line]:
+    """The lines of a row of `standing` in the list for admission."""
+    return sealed_list.lines(row["candidate_no"], row["batch_code"], row["number"], row["kind"], row["content"])
+
+
+def _filings(session: Session, close: _Close) -> int:
+    counted = session.execute(text("SELECT count(*) FROM filings WHERE batch_id = :id"), {"id": close.id})
+    return int(counted.scalar_one())
+
+
+def _keep(session: Session, number: int, read: _Read, tree: MerkleTree) -> None:
+    with driver(session).cursor() as cursor:
+        into = "COPY sealed_filings (seal, position, candidate_id, pseudonym, digest) FROM STDIN"
+        with cursor.copy(into) as copy:
+            for position, (candidate, name, digest) in enumerate(read.pairs):
+                copy.write_row((number, position, candidate, name, digest))
+        with cursor.copy("COPY seal_tiles (seal, height, position, hashes) FROM STDIN") as copy:
+            for height, position, hashes in proofs.tiles(tree):
+                copy.write_row((number, height, position, hashes))
+
+
+def _require_unmoved(session: Session, close: _Close) -> None:
+    """The batch was let go while its filings were read; an end moved in between ends this in nothing."""
+    now = session.execute(
+        text("SELECT closes_at FROM batches WHERE id = :batch FOR SHARE"), {"batch": close.id}
+    ).scalar_one()
+    if now != close.closes_at:
+        raise CannotSeal(f"the end of batch {close.code} was moved meanwhile; seal it after it has closed again")
+
+
+def _utc(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

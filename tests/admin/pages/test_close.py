@@ -1,0 +1,52 @@
+"""The close page: counts and root of a closed batch, for every level, never a name."""
+
+from collections.abc import Callable
+
+import pytest
+
+from admin.browser import Browser
+from tests.admin.sealing import seal
+from tests.filing import file
+from tests.makers import World
+
+
+@pytest.fixture
+def closed(world: World) -> World:
+    """Two of three have filed; the batch is closed."""
+    world.batch("1")
+    for choices in (("4301",), ()):
+        person = world.candidate(name="李娜")
+        file(world, person, world.activate(person), "1", *choices)
+    world.candidate()
+    world._count_again()
+    return world
+
+
+def test_an_open_batch_has_no_close(officer_browser: Callable[..., Browser], closed: World) -> None:
+    page = officer_browser(closed.county).get("/close")
+    assert page.heading == "Close: 芙蓉区"
+    assert "No batch has closed yet" in page.words
+
+
+def test_counts_and_root_for_each_level(officer_browser: Callable[..., Browser], closed: World) -> None:
+    made = seal(closed)
+    words = ""
+    for office, name in ((closed.province, "湖南省"), (closed.county, "芙蓉区"), (closed.point, "长沙市第一中学")):
+        page = officer_browser(office, "auditor").get("/close")
+        assert page.heading == f"Close: {name}"
+        assert "Eligible" in page.words
+        assert made.root.hex() in page.text
+        assert "李娜" not in page.text
+        words = page.words
+    assert " 3 1 0 0 0 1 1 0" in words
+
+
+def test_a_batch_that_waits_for_its_seal_says_so(officer_browser: Callable[..., Browser], closed: World) -> None:
+    closed.move_end(1, 0)
+    page = officer_browser(closed.point).get(f"/close/{closed.point}?batch=1")
+    assert "This batch is not sealed yet." in page.words
+    assert officer_browser(closed.point).get(f"/close/{closed.point}?batch=9").status == 404
+
+
+def test_both_portals_publish_the_roots(stranger: Browser, closed: World) -> None:
+    assert seal(closed).root.hex() in stranger.get("/roots").text
