@@ -7,6 +7,7 @@ from typing import Final
 from tests.bench.confirm import confirm_ratio
 from tests.bench.figures import Figure
 from tests.bench.loading import load_ratio
+from tests.bench.lots import lot_figures, verifier_load
 from tests.bench.reading import read_page_ratio
 from tests.bench.round_trips import round_trips
 from tests.bench.sign_in import sign_in_ratio
@@ -20,6 +21,8 @@ MEASUREMENTS: Final[dict[Callable[[], list[Figure]], tuple[str, ...]]] = {
     sign_in_ratio: ("sign_in_ratio",),
     sizes: ("first_page_kb", "first_page_requests", "later_page_kb"),
     load_ratio: ("load_ratio", "load_memory_mib"),
+    lot_figures: ("lot_ratio", "lot_memory_mib"),
+    verifier_load: ("verifier_load_ratio",),
 }
 
 
