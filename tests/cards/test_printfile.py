@@ -74,6 +74,20 @@ def test_a_signature_for_something_else_is_none_for_a_print_file(desk: Desk) -> 
         desk.faces()
 
 
+def test_the_sheets_are_there_when_the_last_card_is_checked(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.made(count=20)
+    out = tmp_path / "prints"
+    out.mkdir()
+    command = ("open-print-file", desk.print_file, "--trusted", desk.trusted, "--identity", tmp_path / "works.age")
+    result = run(*command, "--out", out, "--sheets", 1)
+    assert result.exit_code == 0, result.output
+    serials = [face.serial for face in desk.faces()]
+    names = [f"{serials[first]}-{serials[last]}.pdf" for first, last in ((0, 7), (8, 15), (16, 19))]
+    assert sorted(path.name for path in out.rglob("*.pdf")) == names
+    assert [path.name for path in out.iterdir()] == [desk.print_file.stem]
+
+
 def test_another_s_identity_opens_nothing(desk: Desk, tmp_path: Path) -> None:
     keys.make_identity(tmp_path / "other.age", "")
     command = ("open-print-file", desk.print_file, "--trusted", desk.trusted, "--out")
