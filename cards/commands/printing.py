@@ -48,8 +48,8 @@ def open_print_file(file: Path, identity: Path, trusted: Path, out: Path, per_fi
 class _Sheets:
     """Collects cards until a file's sheets are full, and has them typeset on all cores.
 
-    Each file by a process of its own: typst keeps what it has typeset for as long as its process lives, some
-    13 MiB a sheet, and offers no way to let go of it.
+    Each file by a process of its own: typst keeps what it has typeset while it does the next ten files, some
+    13 MiB a sheet, and offers no way to let go of it sooner.
     """
 
     def __init__(self, place: Path, per_file: int) -> None:

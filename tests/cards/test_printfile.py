@@ -8,7 +8,7 @@ import pytest
 
 from cards import keys, printfile
 from cards.errors import LotRefused, NotGenuine
-from cards.files import UNFINISHED
+from cards.files import UNFINISHED, digests_of
 from cards.manifests import signature_of
 from cards.signatures import Purpose, signature
 from tests.cards.offline import Desk, run
@@ -35,7 +35,7 @@ def signed_anew(desk: Desk, content: bytes) -> None:
     """Put another file in the place of the print file, signed by somebody who may sign."""
     desk.print_file.write_bytes(content)
     signer = keys.load_signer(desk.place / "signer", lambda _: "")
-    digest = printfile.digests_of(desk.print_file).signed
+    digest = digests_of(desk.print_file).signed
     signature_of(desk.print_file).write_bytes(signature(signer, Purpose.PRINT_FILE, digest))
 
 
@@ -120,7 +120,7 @@ def test_keys_under_a_passphrase_open_with_it_alone(tmp_path: Path) -> None:
     assert keys.load_identity(tmp_path / "a", lambda _: "river")
     for load, name in ((keys.load_signer, "p"), (keys.load_identity, "a")):
         with pytest.raises(LotRefused, match="passphrase is wrong"):
-            load(tmp_path / name, lambda _: "lake")  # type: ignore[operator]
+            load(tmp_path / name, lambda _: "lake")
 
 
 def test_a_bare_key_that_others_may_read_is_not_used(desk: Desk, tmp_path: Path) -> None:
