@@ -6,7 +6,7 @@ from pathlib import Path
 import pyrage
 import pytest
 
-from cards import keys, printfile
+from cards import keys
 from cards.errors import LotRefused, NotGenuine
 from cards.files import UNFINISHED, digests_of
 from cards.manifests import signature_of
