@@ -237,7 +237,9 @@ class _Reader(HTMLParser):
                 )
             self._select = None
         elif self._text is not None and self._pending and tag == self._pending[0]:
-            self._finish(" ".join("".join(self._text).split()))
+            raw = "".join(self._text)
+            # in a textarea lines are lines; the break after its tag is not part of it
+            self._finish(raw.removeprefix("\r").removeprefix("\n") if tag == "textarea" else " ".join(raw.split()))
 
     def _finish(self, words: str) -> None:
         tag, name, value, href, named = self._pending

@@ -87,6 +87,7 @@ def introduction(where: Stage, cast: Cast, portals: Sequence[Process], seconds: 
         f"  offices     {portals[1].url}",
         f"  messages    {where.directory / 'messages.log'}",
         f"  cards       {where.directory / 'cards.csv'} ({len(cast.players)} candidates of {OFFICE[1]} have one)",
+        f"              {where.directory / 'stock.csv'} (to be handed out by the officer of the registration point)",
         *(f"  open        {row.names}, until {row.closes_at.astimezone(ZONE):%m-%d %H:%M}" for row in open_now),
         "",
         "Open the addresses with localhost, as printed: browsers keep the service's cookies there without TLS.",

@@ -15,16 +15,20 @@ from typing import Final
 
 from sqlalchemy import text
 
-from admin import appointments, rehearsal
+from admin import appointments, rehearsal, storekeeping
 from admin.cast import CLASSES, OFFICE, Cast, SignIn, introduction, officer_lines, private
 from admin.officers import Role
 from admin.rehearsal import Player
 from admin.sending import Post, ToLog
 from admin.stage import Process, Stage, StageError, erase, require_free, stage
 from app.web.formats import ZONE
+from cards.lots import Made
 
 LOT: Final = "0001"
 CARDS, SPARE = 230, 10
+#: every so many-th candidate has fetched no card yet, for whom there are more on the way down
+ABSENT: Final = 12
+STORE, STORED = "0002", 40
 BATCH: Final = "1"
 PASSWORD: Final = "xiangjiang-2017-demo"  # noqa: S105 -- printed at every start
 #: others who have been here before, so that the statistics have something to show
@@ -122,9 +126,12 @@ def _cast(where: Stage, candidates: int, tell: Callable[[str], object]) -> Cast:
         if rehearsal.open_again(where):
             tell("its windows were over; all are moved so that the ordinary batches are open again")
         return Cast.load(state)
-    with rehearsal.lot_in_the_making(where.keys, LOT, CARDS) as lot:
+    with (
+        rehearsal.lot_in_the_making(where.keys, LOT, CARDS) as lot,
+        rehearsal.lot_in_the_making(where.keys, STORE, STORED) as store,
+    ):
         rehearsal.load(where, candidates, tell)
-        players = rehearsal.hand_out(where, OFFICE[0], lot(), SPARE)
+        players = rehearsal.hand_out(where, OFFICE[0], lot(), SPARE, ABSENT)
     tell(f"{len(players):>7} cards handed to candidates of {OFFICE[1]}, {CARDS - len(players)} left in stock")
     able = [player for player in players if player.candidate_no[9] in CLASSES]
     if len(able) < ACTIVATED + 2:
@@ -132,6 +139,9 @@ def _cast(where: Stage, candidates: int, tell: Callable[[str], object]) -> Cast:
     _crowd(where, able[1 : ACTIVATED + 1])
     tell(f"{ACTIVATED:>7} candidates activated, {FILED} of them filed in batch {BATCH}")
     cast = Cast(_officers(where, able[0]), players)
+    lying = storekeeping.bring_down(where, store())
+    tell(f"{lying.count:>7} cards in stock at {able[0].point}, others on the way to its county")
+    _write_stock(where.directory / "stock.csv", store().cards)
     _write_cards(where.directory / "cards.csv", players)
     cast.save(state)
     return cast
@@ -193,6 +203,14 @@ def _write_cards(path: Path, players: Sequence[Player]) -> None:
         for one in players:
             words = [one.candidate_no, one.name, one.point, one.id_tail, one.password, one.serial, " ".join(one.codes)]
             file.write(",".join(words) + "\n")
+
+
+def _write_stock(path: Path, cards: Sequence[Made]) -> None:
+    """What is under the film of the cards still in stock, for whoever hands one out and goes on as its holder."""
+    with private(path) as file:
+        file.write("\ufeffserial,codes\n")
+        for card in cards:
+            file.write(f"{card.serial},{' '.join(card.codes)}\n")
 
 
 def _stay(cast: Cast, portals: Sequence[Process], tell: Callable[[str], object]) -> None:

@@ -10,7 +10,7 @@ What nobody can find here is a history rewritten by somebody who holds the recei
 filings, audit and messages alike: receipts in candidates' hands and the published seal are for that.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final
@@ -44,6 +44,14 @@ class Finding:
         if self.number:
             place.append(f"number {self.number}")
         return f"{', '.join(place)}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A filing, by its row."""
+
+    id: int
+    candidate_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +181,23 @@ def check(session: Session, keys: Keys, checked: Callable[[int], object]) -> Ite
     for row in session.execute(_TALLIES).mappings():
         name = f"{row['name']} ({row['code']})"
         yield Finding("", row["batch"] or "?", 0, f"the tally of {name} is not that of a recount")
+
+
+_SOME: Final = text(f"SELECT * FROM ({_FILINGS.text}) f WHERE id = ANY (CAST(:ids AS bigint[]))")  # noqa: S608 -- constants
+
+
+def some(session: Session, keys: Keys, ids: Iterable[int]) -> dict[Place, list[Finding]]:
+    """What is wrong with these filings, each looked at by itself (X-16); nothing of those that are right."""
+    found: dict[Place, list[Finding]] = {}
+    for mapping in session.execute(_SOME, {"ids": list(ids)}).mappings():
+        row = dict(mapping)
+        record = _record(row)
+        said = list(_row(row, record, keys))
+        if record is not None and evidence.filing_digest(record) != bytes(row["digest"]):
+            said.append("it was altered: it no longer has the digest stored with it")
+        if said:
+            found[Place(row["id"], row["candidate_id"])] = [_at(row, words) for words in said]
+    return found
 
 
 def _pointers(session: Session) -> Iterator[Finding]:

@@ -8,13 +8,15 @@ portal takes in the database has no right to (`migrations/`), whatever a page ma
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from sqlalchemy import CheckConstraint, Connection, ForeignKey, LargeBinary, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app import audit
 from app.accounts import FIRST_WAIT_S, FREE_TRIES, LONGEST_WAIT_S
 from app.db import Base, Id, Moment, Octets, Words, Write
+from app.entrance import Where
 from app.errors import NotAllowed
 from app.offices import Level
 from app.sessions import TOUCH_S
@@ -29,7 +31,25 @@ ROLE_NAMES: Final[dict[Role, str]] = {
     "system_admin": N_("System administrator"),
 }
 
-Act = Literal["see_progress", "see_names", "export_names", "look_up", "approve_reset"]
+Act = Literal[
+    "see_progress",
+    "see_names",
+    "export_names",
+    "look_up",
+    "approve_reset",
+    "see_stock",
+    "move_cards",
+    "hand_over",
+    "replace_card",
+    "propose",
+    "approve",
+    "see_alerts",
+    "tend_alerts",
+    "close_alerts",
+    "ask_rooms",
+    "approve_rooms",
+    "confirm_clock",
+]
 #: who may do what. The three kinds of officers of MLPS 8.1.4.2 stay apart: business, audit, system (O-12)
 MAY: Final[dict[Act, frozenset[Role]]] = {
     "see_progress": frozenset(ROLES),
@@ -37,6 +57,18 @@ MAY: Final[dict[Act, frozenset[Role]]] = {
     "export_names": frozenset({"operator", "approver", "auditor"}),
     "look_up": frozenset({"operator", "approver"}),
     "approve_reset": frozenset({"operator", "approver"}),
+    "see_stock": frozenset({"operator", "approver", "auditor"}),
+    "move_cards": frozenset({"operator", "approver"}),
+    "hand_over": frozenset({"operator", "approver"}),
+    "replace_card": frozenset({"operator", "approver"}),
+    "propose": frozenset({"operator", "approver"}),
+    "approve": frozenset({"approver"}),
+    "see_alerts": frozenset({"operator", "approver", "auditor"}),
+    "tend_alerts": frozenset({"operator", "approver"}),
+    "close_alerts": frozenset({"approver"}),
+    "ask_rooms": frozenset({"operator", "approver"}),
+    "approve_rooms": frozenset({"approver"}),
+    "confirm_clock": frozenset({"approver"}),
 }
 
 SESSION_LIFE: Final = timedelta(hours=8)
@@ -198,6 +230,19 @@ def touch(connection: Connection, visitor: Visitor) -> None:
 
 
 # --- writes of a deed ---------------------------------------------------------------------------------
+
+
+def entry(act: str, visitor: Visitor, where: Where, **detail: Any) -> Write:
+    """The audit entry of what an officer does, for the office they do it from."""
+    return audit.entry(
+        act,
+        actor="officer",
+        officer_id=visitor.officer_id,
+        ip=where.ip,
+        request_id=where.request_id,
+        office=visitor.office_id,
+        **detail,
+    )
 
 
 def session_started(officer_id: int, id_hash: bytes, label: str, ip: str | None) -> Write:

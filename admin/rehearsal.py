@@ -123,14 +123,19 @@ def lot_in_the_making(keys: KeyRing, lot: str, count: int) -> Iterator[Callable[
         yield lambda: Lot(request, made.result())
 
 
-def hand_out(where: Stage, office: str, lot: Lot, spare: int = 0) -> list[Player]:
-    """Bring in a lot and hand its cards to the candidates of an office, by point and class, until `spare` are left."""
+def hand_out(where: Stage, office: str, lot: Lot, spare: int = 0, absent: int = 0) -> list[Player]:
+    """Bring in a lot and hand its cards to the candidates of an office, by point and class, until `spare` are left.
+
+    With `absent`, every so many-th candidate was not there and has none.
+    """
     lots.bring_in(where.database, lot.request, lot.cards)
+    given = lot.cards[: len(lot.cards) - spare]
     with where.database.reading() as connection:
-        asked = {"office": office, "most": len(lot.cards) - spare}
-        people = connection.execute(_CANDIDATES_OF, asked).mappings().all()
+        asked = {"office": office, "most": 2 * len(given)}
+        found = connection.execute(_CANDIDATES_OF, asked).mappings().all()
+    people = [person for at, person in enumerate(found, start=1) if not absent or at % absent]
     with where.database.transaction() as session:
-        for person, card in zip(people, lot.cards, strict=False):
+        for person, card in zip(people, given, strict=False):
             bindings.hand_out(session, card.serial, person["id"])
     return [
         Player(
@@ -142,7 +147,7 @@ def hand_out(where: Stage, office: str, lot: Lot, spare: int = 0) -> list[Player
             serial=card.serial,
             codes=card.codes,
         )
-        for person, card in zip(people, lot.cards, strict=False)
+        for person, card in zip(people, given, strict=False)
     ]
 
 

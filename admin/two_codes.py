@@ -31,11 +31,13 @@ class TwoCodes:
     until: datetime | None
     #: after wrong codes: until a right answer
     after_tries: bool
+    #: with every card of this one's lot, until the province ends it
+    lot: bool
 
     @property
     def asked(self) -> bool:
         """Whether two codes are asked, whatever for."""
-        return self.reason is not None or self.until is not None or self.after_tries
+        return self.reason is not None or self.until is not None or self.after_tries or self.lot
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +51,12 @@ class Ending:
 _OF = text("""
     SELECT a.two_codes_reason AS reason,
            CASE WHEN a.two_codes_until > clock_timestamp() THEN a.two_codes_until END AS until,
-           coalesce(bn.wrong_tries >= :tries, false) AS after_tries
+           coalesce(bn.wrong_tries >= :tries, false) AS after_tries, l.quarantined_at IS NOT NULL AS lot
     FROM candidates c
     LEFT JOIN accounts a ON a.candidate_id = c.id
     LEFT JOIN bindings bn ON bn.candidate_id = c.id
+    LEFT JOIN cards k ON k.serial = bn.serial
+    LEFT JOIN lots l ON l.code = k.lot
     WHERE c.id = :candidate
 """)
 _LOCK = text("SELECT two_codes_reason FROM accounts WHERE candidate_id = :candidate FOR UPDATE")

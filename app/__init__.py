@@ -10,18 +10,18 @@ from typing import Final
 import itsdangerous
 from flask import Flask, g, request, session
 from flask.sessions import SecureCookieSessionInterface
-from flask_babel import Babel, get_locale
-from flask_login import current_user
 from jinja2 import ChoiceLoader, FileSystemLoader
 
 from app.db import Database
-from app.web import formats, guard, limits, refusals
+from app.web import formats, guard, languages, limits, pieces, refusals
+from app.web.forms import form_mark
+from app.web.guard import signed_in
+from app.web.languages import Service
 from app.web.portal import Portal, Services, services
 from config import logs
 from config.settings import Settings
 
 _HERE: Final = Path(__file__).parent
-LANGUAGES: Final = ("zh_Hans", "en")
 
 # every token of the libraries (Flask-WTF's among them) is signed with SHA-256, not itsdangerous' default (S-06)
 itsdangerous.Signer.default_digest_method = staticmethod(hashlib.sha256)
@@ -36,18 +36,20 @@ class _FormCookie(SecureCookieSessionInterface):
 
 def create_app(settings: Settings, portal: Portal) -> Flask:
     """Build the application of one portal."""
-    app = Flask(__name__, static_folder=str(_HERE / "static"), template_folder=str(_HERE / "templates"))
+    app = Service(__name__, static_folder=str(_HERE / "static"), template_folder=str(_HERE / "templates"))
     keys = settings.keys()
     url, role = settings.database_url_of(portal.name)
     database = Database(url, role=role, pool_size=settings.threads + 1)
     app.extensions["zhiyuan"] = Services(settings, keys, database, portal)
     _configure(app, settings, portal, keys.secret_key)
     logs.set_up(settings.log_level)
-    Babel(app, locale_selector=_language)
+    languages.set_up(app)
     guard.set_up(app)
     limits.set_up(app)
     refusals.set_up(app)
     formats.set_up(app)
+    pieces.set_up(app)
+    app.jinja_env.globals["form_mark"] = form_mark
     app.context_processor(_page_context)
     for blueprint in portal.blueprints:
         app.register_blueprint(blueprint)
@@ -97,23 +99,16 @@ def _static_versions(folder: Path) -> dict[str, str]:
     }
 
 
-def _language() -> str:
-    chosen = session.get("language")
-    if chosen in LANGUAGES:
-        return str(chosen)
-    return "zh_Hans"
-
-
 def _page_context() -> dict[str, object]:
     here = services()
-    known = current_user.is_authenticated
+    visitor = signed_in()
     return {
         "portal": here.portal.name,
         "site": here.settings.site,
-        "visitor": current_user if known else None,
-        "server_now": current_user.now if known else None,
+        "visitor": visitor,
+        "server_now": visitor.now if visitor else None,
         "idle_seconds": here.settings.idle_seconds,
-        "language": str(get_locale()),
+        "language": languages.language(),
         "appearance": session.get("appearance", ""),
         "request_path": request.path,
         "return_to": g.get("return_to"),

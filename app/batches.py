@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from sqlalchemy import CheckConstraint, Connection, ForeignKey, Integer, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app.db import Base, Document, Id, Moment, Small, Words
+from app.db import Base, Document, Id, Moment, Question, Small, Words
 from app.errors import Closed, NotFound, NotYetOpen, Suspended
 from app.specs import BatchSpec
 
@@ -129,25 +129,24 @@ def from_row(row: Mapping[str, Any]) -> Opened:
     )
 
 
-_OF_CLASS = text(
+_OF_CLASS: Final = Question(
     f"SELECT {FIELDS} FROM batches b WHERE :subject_class = ANY (b.subject_classes)"  # noqa: S608 -- constant
     " ORDER BY b.opens_at, b.position, b.code"
 )
-_ONE = text(f"SELECT {FIELDS} FROM batches b WHERE b.code = :code")  # noqa: S608 -- constant
+_ONE: Final = Question(f"SELECT {FIELDS} FROM batches b WHERE b.code = :code")  # noqa: S608 -- constant
 
 
 def of_class(connection: Connection | Session, subject_class: str) -> list[Opened]:
     """Every batch a subject class files in, in the order of the calendar."""
-    found = connection.execute(_OF_CLASS, {"subject_class": subject_class}).mappings()
-    return [from_row(dict(row)) for row in found]
+    return [from_row(row) for row in _OF_CLASS.all(connection, {"subject_class": subject_class})]
 
 
 def one(connection: Connection | Session, code: str) -> Opened:
     """The batch with this code; raises `NotFound`."""
-    row = connection.execute(_ONE, {"code": code}).mappings().first()
+    row = _ONE.first(connection, {"code": code})
     if row is None:
         raise NotFound(f"no batch {code}")
-    return from_row(dict(row))
+    return from_row(row)
 
 
 _HOLD = text("SELECT closes_at FROM batches WHERE id = :batch FOR UPDATE")

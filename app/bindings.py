@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app import audit, tallies
-from app.db import Base, Document, Moment, Octets, Words, Write, together
+from app.db import Base, Document, Moment, Octets, Question, Words, Write, together
 from app.errors import NoCard, NotFound, TooSoon
 from cards import codes
 from cards.challenges import draw_index
@@ -49,6 +49,8 @@ class Lot(Base):
     root: Mapped[Octets | None]
     #: SHA-256 of the manifest; None for a lot made on a machine for development
     manifest: Mapped[Octets | None]
+    #: since when every confirmation with a card of this lot needs two codes (C-18)
+    quarantined_at: Mapped[Moment | None]
 
 
 class Card(Base):
@@ -124,6 +126,8 @@ class Bound:
     asked_second: int | None
     wrong_tries: int
     paced: Mapping[str, str]
+    #: the card's whole lot is asked two codes (C-18)
+    lot_quarantined: bool = False
 
     @property
     def left(self) -> int:
@@ -138,12 +142,13 @@ class Bound:
 
 FIELDS: Final = """
     bn.serial, bn.asked, bn.asked_second, bn.wrong_tries, bn.paced,
-    k.lot, k.key_chain, k.algorithm, k.salt, k.verifiers,
+    k.lot, k.key_chain, k.algorithm, k.salt, k.verifiers, l.quarantined_at IS NOT NULL AS lot_quarantined,
     ARRAY(SELECT u.code_index FROM card_uses u WHERE u.serial = bn.serial) AS used
 """
 JOINS: Final = """
     LEFT JOIN bindings bn ON bn.candidate_id = a.candidate_id
     LEFT JOIN cards k ON k.serial = bn.serial
+    LEFT JOIN lots l ON l.code = k.lot
 """
 
 
@@ -159,6 +164,7 @@ def from_row(candidate_id: int, row: Mapping[str, Any]) -> Bound:
         asked_second=row["asked_second"],
         wrong_tries=row["wrong_tries"],
         paced=row["paced"],
+        lot_quarantined=row["lot_quarantined"],
     )
 
 
@@ -176,15 +182,15 @@ def sealed(row: Mapping[str, Any]) -> SealedCard:
     )
 
 
-_OF = text(f"SELECT {FIELDS} FROM accounts a {JOINS} WHERE a.candidate_id = :candidate")  # noqa: S608 -- constants
+_OF: Final = Question(f"SELECT {FIELDS} FROM accounts a {JOINS} WHERE a.candidate_id = :candidate")  # noqa: S608 -- constants
 
 
 def of(connection: Connection | Session, candidate_id: int) -> Bound:
     """The candidate's binding; raises `NoCard`."""
-    row = connection.execute(_OF, {"candidate": candidate_id}).mappings().first()
+    row = _OF.first(connection, {"candidate": candidate_id})
     if row is None:
         raise NoCard
-    return from_row(candidate_id, dict(row))
+    return from_row(candidate_id, row)
 
 
 # --- judging -----------------------------------------------------------------------------------------
@@ -337,24 +343,24 @@ def bind(candidate_id: int, card: SealedCard, spent: tuple[int, int]) -> list[Wr
     ]
 
 
-def hand_out(session: Session, serial: str, candidate_id: int) -> None:
-    """Record that a card from stock was handed to this candidate, in person (A-03).
+def hand_out(session: Session, serial: str, candidate_id: int, *, actor: audit.Actor = "command", **who: Any) -> None:
+    """Record that a card from stock was handed to this candidate, in person (A-03); `who` goes into the audit.
 
     A card the candidate still holds dies in the same transaction: its codes stop, its question goes, and
     the new card must be bound before anything is filed (C-16). Raises `NotFound` unless the card is in stock.
     """
     session.execute(text("SELECT 1 FROM accounts WHERE candidate_id = :c FOR UPDATE"), {"c": candidate_id})
+    # a statement of its own: the offices' role can end a binding only when its card has ended
     old = session.execute(
-        text("SELECT serial FROM cards WHERE holder_id = :c AND state IN ('handed', 'bound') FOR UPDATE"),
+        text("""
+            UPDATE cards SET state = 'replaced', ended_at = clock_timestamp()
+            WHERE holder_id = :c AND state IN ('handed', 'bound') RETURNING serial
+        """),
         {"c": candidate_id},
     ).scalar()
     if old is not None:
         together(
             session,
-            Write(
-                "UPDATE cards SET state = 'replaced', ended_at = clock_timestamp() WHERE serial = :serial",
-                {"serial": old},
-            ),
             Write("DELETE FROM bindings WHERE candidate_id = :candidate", {"candidate": candidate_id}),
             Write("DELETE FROM challenges WHERE candidate_id = :candidate", {"candidate": candidate_id}),
             *_unbound(session, candidate_id),
@@ -370,7 +376,7 @@ def hand_out(session: Session, serial: str, candidate_id: int) -> None:
         raise NotFound(f"card {serial} is not in stock")
     together(
         session,
-        audit.entry("card.handed", actor="command", candidate_id=candidate_id, serial=serial, replaced=old),
+        audit.entry("card.handed", actor=actor, candidate_id=candidate_id, serial=serial, replaced=old, **who),
     )
 
 

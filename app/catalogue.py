@@ -14,10 +14,9 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import Connection, Integer, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, Session, mapped_column
-from sqlalchemy.pool import Pool
 
 from app.batches import Opened
-from app.db import Base, Moment, Small, Words
+from app.db import Base, Database, Moment, Small, Words, database_of
 from app.offers import Major, Offer, Requirement
 
 PAGE: Final = 20
@@ -141,13 +140,12 @@ _SLICE = text("""
 
 
 #: what has been read, for each database this process talks to
-_READ: Final[WeakKeyDictionary[Pool, dict[tuple[int, str, str], Slice]]] = WeakKeyDictionary()
+_READ: Final[WeakKeyDictionary[Database, dict[tuple[int, str, str], Slice]]] = WeakKeyDictionary()
 
 
 def of(connection: Connection | Session, batch: Opened, subject_class: str) -> Slice:
     """The batch's catalogue for a subject class, at the version it is pinned to. Read once a process."""
-    engine = connection.get_bind().engine if isinstance(connection, Session) else connection.engine
-    known = _READ.setdefault(engine.pool, {})
+    known = _READ.setdefault(database_of(connection), {})
     key = (batch.catalogue_version, batch.code, subject_class)
     if key not in known:
         known[key] = _slice(connection, *key)

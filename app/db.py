@@ -136,7 +136,10 @@ class Database:
     """One PostgreSQL, as one role sees it."""
 
     def __init__(self, url: str, *, role: str | None = None, pool_size: int = 2) -> None:
-        """Connect lazily to `url`; `role` is taken on every connection (a member role of the login)."""
+        """Connect lazily to `url`; `role` is taken on every connection (a member role of the login).
+
+        At most `pool_size` connections for reading, and as many for deeds.
+        """
         settings = {
             "statement_timeout": STATEMENT_TIMEOUT_MS,
             "lock_timeout": LOCK_TIMEOUT_MS,
@@ -145,24 +148,26 @@ class Database:
         }
         if role:
             settings["role"] = role
-        self.engine: Engine = create_engine(
-            url,
-            pool_size=pool_size,
-            max_overflow=0,
-            pool_timeout=POOL_WAIT_S,
-            pool_use_lifo=True,
-            hide_parameters=True,  # an error must never carry a code or a password into the log
-            connect_args={
+        options: dict[str, Any] = {
+            "pool_size": pool_size,
+            "max_overflow": 0,
+            "pool_timeout": POOL_WAIT_S,
+            "pool_use_lifo": True,
+            "hide_parameters": True,  # an error must never carry a code or a password into the log
+            "execution_options": {"database": self},
+            "connect_args": {
                 "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
                 "connect_timeout": 3,
             },
-        )
-        self._reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        }
+        self.engine: Engine = create_engine(url, **options)
+        # connections of their own: to switch one between the two ways at every page costs more than a question does
+        self.reader: Engine = create_engine(url, isolation_level="AUTOCOMMIT", **options)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection for questions; each statement stands alone and sees what is committed."""
-        with _translated(), self._reading.connect() as connection:
+        with _translated(), self.reader.connect() as connection:
             try:
                 yield connection
             except psycopg.OperationalError:
@@ -190,9 +195,18 @@ class Database:
     def dispose(self) -> None:
         """Close every connection; for a process that has just been forked."""
         self.engine.dispose()
+        self.reader.dispose()
 
 
-_AWAY = ("57P", "08", "53", "55P03", "57014", "40")
+def database_of(where: Session | Connection) -> Database:
+    """The database a question is asked of: what a process keeps of one is not true of another."""
+    connection = where.connection() if isinstance(where, Session) else where
+    found: Database = connection.get_execution_options()["database"]
+    return found
+
+
+#: 25006: what answers only reads, a standby that has not taken over
+_AWAY = ("57P", "08", "53", "55P03", "57014", "40", "25006")
 
 
 @contextmanager

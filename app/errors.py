@@ -17,6 +17,7 @@
     ├── RulesBroken              the list breaks a rule; carries the findings (422)
     ├── NoCard                   no live card is bound, or all its codes are used (409)
     ├── TooSoon                  a growing wait is running; says for how long (429)
+    ├── ClockInDoubt             nobody knows whether the batch is open; filing is suspended (503)
     └── Unavailable              a part is away or too slow; nothing was saved (503)
 
 A refusal that must be remembered (a wrong code, a wrong password) is *returned* by the deed, so that
@@ -161,6 +162,13 @@ class TooSoon(Refusal):
     def __init__(self, seconds: int) -> None:
         super().__init__()
         self.seconds = seconds
+
+
+class ClockInDoubt(Refusal):
+    """The database's clock is not to be trusted, so nothing may be filed; reading and drafts go on (O-03)."""
+
+    status = 503
+    reason = "clock"
 
 
 class Unavailable(Refusal):

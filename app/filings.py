@@ -18,12 +18,11 @@ from sqlalchemy import (
     SmallInteger,
     Text,
     UniqueConstraint,
-    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app.db import Base, Document, Id, Moment, Octets, Small, Words
+from app.db import Base, Document, Id, Moment, Octets, Question, Small, Words
 from app.errors import NotFound
 from app.evidence import FilingRecord
 
@@ -95,7 +94,7 @@ RECORD_FIELDS: Final = """
     f.candidate_no, b.code AS batch_code, f.number, f.kind, f.content, f.catalogue_version, f.filed_at, f.nonce,
     f.previous, f.digest, f.serial, f.code_index, f.opening, f.second_index, f.second_opening
 """
-_HISTORY = text("""
+_HISTORY: Final = Question("""
     SELECT f.number, f.kind, f.content, f.filed_at, f.digest, f.receipt, f.device, f.ip, f.catalogue_version,
            b.id AS batch_id, b.code AS batch_code, b.name AS batch_name, f.code_index, f.second_index
     FROM filings f JOIN batches b ON b.id = f.batch_id
@@ -106,8 +105,7 @@ _HISTORY = text("""
 
 def history(connection: Connection | Session, candidate_id: int, batch_code: str | None = None) -> list[dict[str, Any]]:
     """Every filing of a candidate, by batch, newest first; or those of one batch."""
-    found = connection.execute(_HISTORY, {"candidate": candidate_id, "batch": batch_code}).mappings()
-    return [dict(row) for row in found]
+    return _HISTORY.all(connection, {"candidate": candidate_id, "batch": batch_code})
 
 
 def one(connection: Connection | Session, candidate_id: int, batch_code: str, number: int) -> dict[str, Any]:

@@ -5,7 +5,7 @@
 
 from typing import Final, Literal
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, Id, Words
@@ -21,6 +21,8 @@ class Office(Base):
     __table_args__ = (
         CheckConstraint("level IN ('province', 'prefecture', 'county', 'point')", name="level"),
         CheckConstraint("(parent_id IS NULL) = (level = 'province')", name="root"),
+        # what a foreign key of two neighbours points at
+        UniqueConstraint("id", "parent_id", name="uq_offices_id_parent_id"),
         Index("ix_offices_path", "path", postgresql_ops={"path": "text_pattern_ops"}),
     )
 

@@ -78,11 +78,13 @@ def of(connection: Connection | Session, sealer: Sealer, candidate_id: int) -> P
         if sealed is not None:
             number = sealer.open(bytes(sealed), column=column, row=candidate_id)
             break
+    bound = bindings.from_row(candidate_id, dict(row)) if row["serial"] is not None else None
+    due = accounts.two_codes_due(row["two_codes_until"], row["two_codes_reason"], row["now"])
     return Phone(
         candidate_id=candidate_id,
         number=number,
-        bound=bindings.from_row(candidate_id, dict(row)) if row["serial"] is not None else None,
-        two_codes_due=accounts.two_codes_due(row["two_codes_until"], row["two_codes_reason"], row["now"]),
+        bound=bound,
+        two_codes_due=due or (bound is not None and bound.lot_quarantined),
         now=row["now"],
     )
 

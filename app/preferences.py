@@ -2,8 +2,9 @@
 
 What `confirm` does is one transaction:
 
-    lock the candidate, then the batch (shared) → this challenge already answered? → open by the clock read
-    after the locks → the challenge is this one → the list is the one shown → rules → code → append → commit
+    lock the candidate, then the batch (shared) → this challenge already answered? → the clock is trusted, and the
+    batch open by it, read after the locks → the challenge is this one → the list is the one shown → rules → code
+    → append → commit
 
 The order matters. Looking for the earlier answer before holding the lock would take replays for failures;
 comparing a code before the challenge is known to be current would book a double click as a wrong try.
@@ -14,26 +15,27 @@ import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app import accounts, audit, bindings, catalogue, choices, drafts, evidence, filings, rules, standing, tallies
 from app.batches import Opened
 from app.bindings import Right
 from app.catalogue import Slice
-from app.db import Write, together
+from app.db import Question, Write, together
 from app.differences import Difference, differences
 from app.errors import (
     ChallengeStale,
+    ClockInDoubt,
     DraftMoved,
     KeyReused,
     NoCard,
     NotFound,
     Refusal,
     RulesBroken,
+    TooSoon,
     WindowShut,
 )
 from app.evidence import FilingRecord
@@ -84,7 +86,10 @@ __all__ = [
     "verdict",
 ]
 
-_LOCK: Final = text("""
+#: how often a person files at most, in all batches together (F-14): so many in so long
+PACE: Final = ((10, timedelta(minutes=1)), (60, timedelta(days=1)))
+
+_LOCK: Final = Question("""
     WITH candidate AS MATERIALIZED (
         SELECT candidate_id FROM accounts WHERE candidate_id = :candidate FOR UPDATE
     )
@@ -293,15 +298,19 @@ def confirm(  # noqa: PLR0913, PLR0917 -- who, what, from where, and what it tak
 ) -> Filed | WrongCode | Changed:
     """Put the list in force if the code is right; see the module's docstring for the order of steps.
 
-    Raises `WindowShut`, `ChallengeStale`, `KeyReused`, `RulesBroken`, `NoCard`, `TooSoon`; then nothing changed.
+    Raises `ClockInDoubt`, `WindowShut`, `ChallengeStale`, `KeyReused`, `RulesBroken`, `NoCard`, `TooSoon`; then
+    nothing changed.
     """
-    session.execute(_LOCK, {"candidate": visitor.candidate_id, "batch": batch_code})
+    _LOCK.first(session, {"candidate": visitor.candidate_id, "batch": batch_code})
     row = standing.row(session, visitor, batch_code, answer.key)
     found = standing.read(visitor, row)
     if row["prior_number"] is not None:
         return _replayed(visitor, found, row, answer)
+    if row["clock_in_doubt"]:
+        raise ClockInDoubt
     found.batch.window.require_open(found.now, grace=grace)
     asked = _current(visitor, found, answer)
+    _require_pace(row["filed_lately"], found.now)
     if asked.kind == "list":
         changed = differences(asked.content, compacted(found.content))
         if changed:
@@ -342,6 +351,15 @@ def _current(visitor: Visitor, found: Sheet, answer: Answer) -> Asked:
     if found.two_codes_due and len(answer.codes) < 2 and not used_up:
         raise ChallengeStale  # the page was made while one code was enough: not an attempt
     return asked
+
+
+def _require_pace(filed_lately: Sequence[datetime], now: datetime) -> None:
+    """Raise `TooSoon` for more filings than a person makes. Nobody without the card can bring that about."""
+    for most, time in PACE:
+        if len(filed_lately) >= most:
+            wait = filed_lately[most - 1] + time - now
+            if wait > timedelta(0):
+                raise TooSoon(max(1, round(wait.total_seconds())))
 
 
 def _require_rules(session: Session, visitor: Visitor, found: Sheet, asked: Asked) -> None:

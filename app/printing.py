@@ -19,7 +19,20 @@ import typst
 
 from config.fonts import FAMILY, font_paths
 
-__all__ = ["Paper", "PaperColumn", "PaperMajor", "PaperRow", "draft_form", "qr_svg", "receipt", "typeset"]
+__all__ = [
+    "Paper",
+    "PaperColumn",
+    "PaperMajor",
+    "PaperRow",
+    "Protocol",
+    "Sheet",
+    "SheetColumn",
+    "draft_form",
+    "protocol",
+    "qr_svg",
+    "receipt",
+    "typeset",
+]
 
 DOCUMENTS: Final = Path(__file__).parent / "documents"
 Form = Literal["pdf", "png"]
@@ -74,6 +87,44 @@ class Paper:
     token: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class SheetColumn:
+    """A column of a sheet; a wide one shares what the others leave."""
+
+    name: str
+    wide: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """One table of a protocol; a roomy one has rows high enough to sign in."""
+
+    title: str
+    columns: Sequence[SheetColumn]
+    rows: Sequence[Sequence[str]]
+    roomy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """What offices print, sign and keep. `words`: service, footer, notice, date; otherwise as `Paper`."""
+
+    title: str
+    facts: Sequence[tuple[str, str]]
+    sheets: Sequence[Sheet]
+    #: who signs at the end
+    signers: Sequence[str]
+    words: Mapping[str, str]
+    stamp: datetime
+    language: str = "zh"
+    token: str = ""
+
+
+def protocol(paper: Protocol) -> bytes:
+    """Typeset a protocol: as many A4 pages as its tables need, lines to sign on at the end."""
+    return typeset("protocol", paper)
+
+
 def receipt(paper: Paper) -> bytes:
     """Typeset a receipt: list, digest and QR code on one A4 page as long as the type stays legible."""
     return typeset("receipt", paper)
@@ -84,7 +135,7 @@ def draft_form(paper: Paper) -> bytes:
     return typeset("draft-form", paper)
 
 
-def typeset(document: str, paper: Paper, form: Form = "pdf") -> bytes:
+def typeset(document: str, paper: Paper | Protocol, form: Form = "pdf") -> bytes:
     """Typeset `documents/<document>.typ`; "png" draws the first page, for looking at."""
     values: dict[str, Any] = asdict(paper)
     del values["stamp"]

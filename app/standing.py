@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
-from app import accounts, batches, bindings, choices
+from app import accounts, batches, bindings, choices, clocks
 from app.batches import Opened
 from app.bindings import Bound
+from app.db import Question
 from app.errors import NotEligible, NotFound
 from app.sessions import Visitor
 
@@ -78,7 +79,7 @@ class Sheet:
     #: None while no card is bound
     bound: Bound | None
     #: why the next confirmation needs two codes (C-09, C-13): "tries", "device", "recent", "lost", "not_me",
-    #: "office"; "" when one is enough
+    #: "office", "lot"; "" when one is enough
     two_codes_reason: str
     now: datetime
 
@@ -123,7 +124,7 @@ def _differs(
     return compacted(draft) != compacted(in_force)
 
 
-_SHEET: Final = f"""
+_SHEET: Final = Question(f"""
     SELECT {batches.FIELDS}, {bindings.FIELDS},
            a.two_codes_until, a.two_codes_reason,
            d.content AS draft, d.version AS draft_version, d.updated_at AS draft_at,
@@ -132,7 +133,10 @@ _SHEET: Final = f"""
            ch.digest AS challenge_digest, ch.asked AS challenge_asked, ch.issued_at,
            prior.number AS prior_number, prior.prior_batch, prior.receipt AS prior_receipt,
            prior.kind AS prior_kind, prior.content AS prior_content,
-           prior.catalogue_version AS prior_catalogue
+           prior.catalogue_version AS prior_catalogue,
+           ARRAY(SELECT p.filed_at FROM filings p WHERE p.candidate_id = a.candidate_id
+                 AND p.filed_at > clock_timestamp() - interval '1 day' ORDER BY p.filed_at DESC) AS filed_lately,
+           {clocks.DOUBT} AS clock_in_doubt
     FROM accounts a
     JOIN batches b ON b.code = :batch
     {bindings.JOINS}
@@ -147,8 +151,7 @@ _SHEET: Final = f"""
         WHERE candidate_id = a.candidate_id AND challenge = :key
     ) prior ON true
     WHERE a.candidate_id = :candidate
-"""  # noqa: S608 -- constants
-_SHEET_QUESTION = text(_SHEET)
+""")  # noqa: S608 -- constants
 
 
 def row(connection: Connection | Session, visitor: Visitor, batch_code: str, key: bytes) -> dict[str, Any]:
@@ -156,15 +159,12 @@ def row(connection: Connection | Session, visitor: Visitor, batch_code: str, key
 
     Raises `NotFound` or `NotEligible`.
     """
-    found = connection.execute(
-        _SHEET_QUESTION, {"candidate": visitor.candidate_id, "batch": batch_code, "key": key}
-    ).mappings()
-    first = found.first()
-    if first is None:
+    found = _SHEET.first(connection, {"candidate": visitor.candidate_id, "batch": batch_code, "key": key})
+    if found is None:
         raise NotFound(f"no batch {batch_code}")
-    if visitor.facts.subject_class not in first["subject_classes"]:
+    if visitor.facts.subject_class not in found["subject_classes"]:
         raise NotEligible
-    return dict(first)
+    return found
 
 
 def sheet(connection: Connection | Session, visitor: Visitor, batch_code: str) -> Sheet:
@@ -208,6 +208,8 @@ def _two_codes_reason(
     """Why the next confirmation needs two codes (C-09, C-13); "" when one is enough."""
     if found["two_codes_reason"] is not None:
         return str(found["two_codes_reason"])
+    if bound is not None and bound.lot_quarantined:
+        return "lot"
     if accounts.two_codes_due(found["two_codes_until"], None, found["now"]):
         return "recent"
     if bound is not None and bound.wrong_tries >= bindings.SINGLE_TRIES:
@@ -215,7 +217,7 @@ def _two_codes_reason(
     return "device" if standing is not None and not visitor.device_known else ""
 
 
-_ANSWERED = text("""
+_ANSWERED: Final = Question("""
     SELECT b.code, f.number FROM filings f JOIN batches b ON b.id = f.batch_id
     WHERE f.candidate_id = :candidate AND f.challenge = :key
 """)
@@ -226,8 +228,8 @@ def answered(connection: Connection, visitor: Visitor, key: bytes) -> tuple[str,
 
     After a commit whose outcome is unknown this is asked; the deed is never tried again (F-09).
     """
-    found = connection.execute(_ANSWERED, {"candidate": visitor.candidate_id, "key": key}).first()
-    return None if found is None else (found[0], found[1])
+    found = _ANSWERED.first(connection, {"candidate": visitor.candidate_id, "key": key})
+    return None if found is None else (found["code"], found["number"])
 
 
 # --- all batches -------------------------------------------------------------------------------------
@@ -246,7 +248,7 @@ class Line:
 
 
 # Only contents that differ travel; the closing of gaps, which SQL does not know, is compared here.
-_OVERVIEW = text(f"""
+_OVERVIEW: Final = Question(f"""
     SELECT {batches.FIELDS}, d.updated_at AS drafted_at, f.number, f.kind, f.filed_at,
            CASE WHEN d.content IS DISTINCT FROM f.content THEN d.content END AS draft,
            CASE WHEN d.content IS DISTINCT FROM f.content THEN f.content END AS content
@@ -263,12 +265,10 @@ _OVERVIEW = text(f"""
 
 def overview(connection: Connection, visitor: Visitor) -> list[Line]:
     """Every batch of the candidate's subject class, and how far each is."""
-    found = connection.execute(
-        _OVERVIEW, {"candidate": visitor.candidate_id, "subject_class": visitor.facts.subject_class}
-    ).mappings()
+    found = _OVERVIEW.all(connection, {"candidate": visitor.candidate_id, "subject_class": visitor.facts.subject_class})
     return [
         Line(
-            batch=batches.from_row(dict(each)),
+            batch=batches.from_row(each),
             drafted_at=each["drafted_at"],
             number=each["number"],
             kind=each["kind"],
@@ -289,7 +289,7 @@ class Source:
     content: dict[str, Any]
 
 
-_SOURCES = text(f"""
+_SOURCES: Final = Question(f"""
     SELECT {batches.FIELDS}, coalesce(d.content, f.content) AS content
     FROM batches b
     LEFT JOIN drafts d ON d.batch_id = b.id AND d.candidate_id = :candidate
@@ -305,8 +305,8 @@ _SOURCES = text(f"""
 
 def sources(connection: Connection | Session, visitor: Visitor, *, but: str) -> list[Source]:
     """The candidate's lists in all batches of their class `but` one."""
-    found = connection.execute(
-        _SOURCES,
+    found = _SOURCES.all(
+        connection,
         {"candidate": visitor.candidate_id, "subject_class": visitor.facts.subject_class, "but": but},
-    ).mappings()
-    return [Source(batches.from_row(dict(each)), compacted(each["content"])) for each in found]
+    )
+    return [Source(batches.from_row(each), compacted(each["content"])) for each in found]

@@ -6,10 +6,11 @@ environment variables: an environment is inherited, dumped and logged.
 
 import os
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from config.keys import KeyRing
 
@@ -30,6 +31,52 @@ class Site(BaseModel):
     hours: str = "8:00–20:00"
     banner: str = ""
     security_contact: str = "mailto:security@zhiyuan.example"
+
+
+class Watch(BaseModel):
+    """From where on the watch raises an alert (`admin.watch`); "more than" this is too many.
+
+    The first three are the requirements' own: P-14 for filings, C-10 for wrong codes, D-11 for the days before the
+    first batch; 70/85/95 of a volume is X-12, two minutes of the sealer X-15, two seconds of the clock O-03. The
+    others are chosen so that a family, a group of friends or a queue at one computer stays below them: sign-ins
+    alone change nothing, so twice as many; an officer's cards activated in one place are more telling than the
+    place alone, so fewer; a run of three is three friends, four within a minute of one another is a routine.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    #: candidates whose filings were confirmed, or accounts activated, from one device in 24 hours (P-14)
+    device: int = Field(default=5, ge=1)
+    #: the same from one network address outside registered rooms (P-14)
+    network: int = Field(default=30, ge=1)
+    #: wrong codes on one account in 24 hours (C-10)
+    wrong_codes: int = Field(default=200, ge=5)
+    #: days before the first batch from which on cards not activated are reported (D-11)
+    activation_days: int = Field(default=7, ge=0)
+    #: accounts signed in to on one device in 24 hours
+    sign_ins: int = Field(default=10, ge=1)
+    #: cards of one officer's handing activated from one network outside registered rooms in 24 hours (D-14)
+    officer: int = Field(default=10, ge=1)
+    #: candidates of one class, one device, each so many seconds or less after the one before (K7)
+    run: int = Field(default=3, ge=1)
+    run_seconds: int = Field(default=60, ge=1)
+    #: a lot, or a school's replacements, that by chance alone would come up less often than this (D-14)
+    chance: float = Field(default=1e-6, gt=0, lt=0.1)
+    #: shares taken for usual where the province shows less: of those who answer on a day, who mistypes (R-02 reckons
+    #: with one in ten); of all candidates, who is given another card in a week
+    usual_wrong: float = Field(default=0.1, gt=0, lt=1)
+    usual_replaced: float = Field(default=0.002, gt=0, lt=1)
+    #: volumes to be watched, and how full one may be, in percent (X-12)
+    volumes: tuple[Path, ...] = ()
+    volume_percents: tuple[int, ...] = (70, 85, 95)
+    #: where the sealer leaves its times, as "table.column"; None: nothing here seals while filing goes on
+    sealer: str | None = Field(default=None, pattern=r"^[a-z_]+\.[a-z_]+$")
+    sealer_seconds: int = Field(default=120, ge=1)
+
+
+#: settings of several members, and those that are models of their own
+_LISTS: Final = ("trusted_hosts", "internal_networks", "volumes", "volume_percents")
+_PARTS: Final = ("site", "watch")
 
 
 class Settings(BaseModel):
@@ -59,25 +106,39 @@ class Settings(BaseModel):
     session_seconds: int = Field(default=14_400, ge=600)
     #: codes of the shortest card in circulation (C-02)
     card_codes: int = Field(default=40, ge=10, le=60)
+    #: minutes in which a second officer decides on what a first one proposes
+    proposal_minutes: int = Field(default=30, ge=5, le=1440)
+    #: cards one officer may replace in 24 hours, as the first or the second of two (D-13)
+    replacements_a_day: int = Field(default=20, ge=1)
     log_level: Literal["DEBUG", "INFO", "WARNING"] = "INFO"
     #: where messages to candidates go: "log", "smtp://…", "https://…" (a webhook)
     sender: str = "log"
+    #: addresses that may ask /ready and /metrics; behind a proxy also whoever reaches the socket past it (X-13)
+    internal_networks: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
     site: Site = Site()
+    watch: Watch = Watch()
+
+    @field_validator("internal_networks")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for one in value:
+            ip_network(one)
+        return value
+
+    @property
+    def internal(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """`internal_networks`, read."""
+        return tuple(ip_network(one) for one in self.internal_networks)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
         """Read the settings, or raise `SettingsError` naming every one that is wrong."""
         found = os.environ if environment is None else environment
-        values: dict[str, object] = {
-            name: found[name.upper()] for name in cls.model_fields if name != "site" and name.upper() in found
-        }
+        values = _read(cls, found)
         if "CREDENTIALS_DIRECTORY" in found:
             values.setdefault("keys_directory", found["CREDENTIALS_DIRECTORY"])
-        if "trusted_hosts" in values:
-            values["trusted_hosts"] = tuple(str(values["trusted_hosts"]).split())
-        values["site"] = {
-            name: found[f"SITE_{name.upper()}"] for name in Site.model_fields if f"SITE_{name.upper()}" in found
-        }
+        values["site"] = _read(Site, found, "SITE_")
+        values["watch"] = _read(Watch, found, "WATCH_")
         try:
             return cls.model_validate(values)
         except ValidationError as error:
@@ -94,3 +155,9 @@ class Settings(BaseModel):
     def keys(self) -> KeyRing:
         """Load the secrets; raises `config.keys.KeysError` naming the missing file."""
         return KeyRing.load(self.keys_directory)
+
+
+def _read(model: type[BaseModel], found: Mapping[str, str], prefix: str = "") -> dict[str, object]:
+    """The variables a model knows, by the names of its fields; blanks stand between the members of a list."""
+    named = {name: found.get(f"{prefix}{name.upper()}") for name in model.model_fields if name not in _PARTS}
+    return {name: value.split() if name in _LISTS else value for name, value in named.items() if value is not None}

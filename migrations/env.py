@@ -6,7 +6,15 @@ from typing import Final
 from alembic import context
 from sqlalchemy import Connection, create_engine, pool, text
 
+import admin.alerts
+import admin.handing
 import admin.officers
+import admin.proposals
+import admin.rooms
+import admin.statements
+import admin.stock
+import admin.transfers
+import admin.watch.gauges
 from app import (
     accounts,
     audit,
@@ -14,6 +22,7 @@ from app import (
     bindings,
     candidates,
     catalogue,
+    clocks,
     drafts,
     filings,
     notices,
@@ -27,13 +36,22 @@ from app.db import Base
 _ADVISORY_LOCK: Final = 7_302_019
 #: importing a module of tables makes them part of `Base.metadata`
 TABLES: Final = (
+    admin.alerts,
+    admin.handing,
     admin.officers,
+    admin.proposals,
+    admin.rooms,
+    admin.statements,
+    admin.stock,
+    admin.transfers,
+    admin.watch.gauges,
     accounts,
     audit,
     batches,
     bindings,
     candidates,
     catalogue,
+    clocks,
     drafts,
     filings,
     notices,

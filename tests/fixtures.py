@@ -2,13 +2,17 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any, Self
 
+import psycopg
 import pytest
 from flask import Flask
+from sqlalchemy import event
 from werkzeug.test import Client
 
 from admin.browser import Answer, Browser, Transport
 from app import create_app
+from app.db import Database
 from app.pages import CANDIDATES
 from app.web.portal import Portal
 from tests.makers import Person, World
@@ -22,6 +26,25 @@ def world(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[World]:
     made = World(database_url, redis_url, tmp_path / "keys")
     yield made
     made.database.dispose()
+
+
+def statements_of(database: Database) -> list[str]:
+    """A list to which every statement goes that `database` sends from now on, its layers bypassed or not."""
+    sent: list[str] = []
+
+    class Noting(psycopg.Cursor[Any]):
+        def execute(self, query: Any, *arguments: Any, **options: Any) -> Self:
+            sent.append(str(query))
+            return super().execute(query, *arguments, **options)
+
+    def note(connection: psycopg.Connection[Any], _record: object) -> None:
+        connection.cursor_factory = Noting
+
+    database.dispose()
+    for engine in (database.engine, database.reader):
+        event.listen(engine, "connect", note)
+    event.listen(database.engine, "commit", lambda _connection: sent.extend(["BEGIN", "COMMIT"]))
+    return sent
 
 
 def over_wsgi(app: Flask) -> Transport:

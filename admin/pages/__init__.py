@@ -5,7 +5,21 @@ from typing import Final
 
 from admin import officers
 from admin.officers import Visitor
-from admin.pages import counter, entrance, progress, public
+from admin.pages import (
+    acts,
+    alerts,
+    counter,
+    entrance,
+    handing,
+    lots,
+    metrics,
+    progress,
+    public,
+    replacing,
+    rooms,
+    stock,
+    transfers,
+)
 from admin.pages.reach import desk_of, where
 from app.errors import NotAllowed
 from app.sessions import hash_of
@@ -22,6 +36,7 @@ OPEN: Final = frozenset(
         "public.csp_report",
         "public.live",
         "public.ready",
+        "metrics.show",
         "entrance.sign_in",
     }
 )
@@ -43,7 +58,21 @@ OFFICES: Final = Portal(
     name="offices",
     session_cookie="__Host-oid",
     form_cookie="__Host-desk",
-    blueprints=(public.pages, entrance.pages, progress.pages, counter.pages),
+    blueprints=(
+        public.pages,
+        entrance.pages,
+        progress.pages,
+        counter.pages,
+        replacing.pages,
+        stock.pages,
+        transfers.pages,
+        handing.pages,
+        lots.pages,
+        acts.pages,
+        alerts.pages,
+        rooms.pages,
+        metrics.pages,
+    ),
     open_pages=OPEN,
     sign_in_page="entrance.sign_in",
     load_visitor=_visitor,

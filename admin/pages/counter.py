@@ -4,60 +4,32 @@ The password is forgotten, or two codes are asked for a reason that has passed.
 """
 
 from flask import Blueprint, redirect, render_template, request, url_for
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext
 from werkzeug.wrappers import Response
-from wtforms import BooleanField, HiddenField, StringField, TextAreaField
-from wtforms.validators import InputRequired, Length, Regexp
+from wtforms import BooleanField, HiddenField
+from wtforms.validators import InputRequired
 
 from admin import candidates, two_codes
-from admin.candidates import TAIL, Approval, Person, Ticket
+from admin.candidates import Approval, Person, Ticket
+from admin.pages.fields import number_field, reason_field, tail_field
 from admin.pages.reach import officer, reading, sealer, transaction, typed, where
-from app.web.forms import OwnForm, no_control_characters, plain
+from app.web.forms import OwnForm
+from app.web.languages import gettext as _
 
 pages = Blueprint("counter", __name__)
-
-
-def _compact(value: str | None) -> str:
-    return "".join(plain(value).split())
 
 
 class LookUpForm(OwnForm):
     """One candidate number, complete."""
 
-    number = StringField(
-        lazy_gettext("Candidate number"),
-        validators=[
-            InputRequired(lazy_gettext("Enter the candidate number.")),
-            Regexp(r"^[0-9]{14}$", message=lazy_gettext("A candidate number has 14 digits. Check what you typed.")),
-        ],
-        filters=[_compact],
-    )
+    number = number_field()
 
 
 class ResetForm(OwnForm):
     """What the officer confirms about the person at the counter."""
 
-    id_tail = StringField(
-        lazy_gettext("Last six characters of the identity number"),
-        validators=[
-            InputRequired(lazy_gettext("Type the last six characters of the identity number from the card.")),
-            Regexp(
-                rf"^[0-9]{{{TAIL - 1}}}[0-9Xx]$",
-                message=lazy_gettext("These are six digits, or five digits and X. Check what you typed."),
-            ),
-        ],
-        filters=[_compact],
-    )
-    reason = TextAreaField(
-        lazy_gettext("Reason"),
-        validators=[
-            InputRequired(lazy_gettext("Write why the password is reset.")),
-            Length(min=4, max=200, message=lazy_gettext("Write 4 to 200 characters.")),
-            no_control_characters,
-        ],
-        filters=[lambda value: " ".join((value or "").split())],
-    )
+    id_tail = tail_field()
+    reason = reason_field(lazy_gettext("Write why the password is reset."))
     seen = BooleanField(
         lazy_gettext("I have seen the identity card, and the person on it stands before me."),
         validators=[InputRequired(lazy_gettext("Without the person and the identity card there is no reset."))],
@@ -68,15 +40,7 @@ class ResetForm(OwnForm):
 class TwoCodesForm(OwnForm):
     """What the officer confirms before two codes are no longer asked."""
 
-    reason = TextAreaField(
-        lazy_gettext("Reason"),
-        validators=[
-            InputRequired(lazy_gettext("Write why two codes are no longer needed.")),
-            Length(min=4, max=200, message=lazy_gettext("Write 4 to 200 characters.")),
-            no_control_characters,
-        ],
-        filters=[lambda value: " ".join((value or "").split())],
-    )
+    reason = reason_field(lazy_gettext("Write why two codes are no longer needed."))
     seen = BooleanField(
         lazy_gettext("I have seen the identity card, and the person on it stands before me."),
         validators=[InputRequired(lazy_gettext("Without the person and the identity card this cannot be ended."))],

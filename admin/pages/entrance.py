@@ -3,7 +3,6 @@
 from typing import Final
 
 from flask import Blueprint, Response, flash, make_response, redirect, render_template, request, session, url_for
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext
 from flask_login import current_user
 from werkzeug.wrappers import Response as BaseResponse
@@ -15,6 +14,7 @@ from admin.pages.reach import desk, officer, typed, where
 from app.passwords import LONGEST
 from app.web.forms import Form, OwnForm, plain, require_mark, single
 from app.web.guard import local_target
+from app.web.languages import gettext as _
 from app.web.limits import limiter, sign_in_flood
 from app.web.portal import drop_cookie, services, set_cookie
 from app.wording import N_

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import cast
 
-from flask_login import current_user
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 from wtforms import Field
@@ -14,12 +13,13 @@ from admin.entrance import Desk
 from admin.officers import Visitor
 from app.candidates import Sealer
 from app.entrance import Where
+from app.web.guard import signed_in
 from app.web.portal import Services, client_ip, device_label, request_id, services
 
 
 def officer() -> Visitor:
     """The signed-in officer; only for pages that are not open."""
-    return cast("Visitor", current_user)
+    return cast("Visitor", signed_in())
 
 
 def desk_of(here: Services) -> Desk:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from flask import get_template_attribute, request, url_for
-from flask_babel import gettext as _
 from markupsafe import Markup
 
 from admin import completeness
@@ -17,6 +16,7 @@ from app.offices import Level
 from app.tallies import STATES
 from app.web.formats import full_moment, moment
 from app.web.forms import single
+from app.web.languages import gettext as _
 from app.wording import N_
 
 WORST_FIRST: Final = "share"

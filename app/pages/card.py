@@ -28,6 +28,8 @@ def overview() -> str:
         except NoCard:
             bound = None
         why = accounts.why_two_codes(connection, visitor().candidate_id)
+    if not why and bound is not None and bound.lot_quarantined:
+        why = "lot"
     return render_template("card/overview.html", bound=bound, why=why, few=bindings.FEW_LEFT)
 
 

@@ -3,13 +3,12 @@
 import re
 from typing import Final, cast
 
-from flask_login import current_user
-
 from app import catalogue, preferences
 from app.catalogue import Slice
 from app.errors import NotFound
 from app.preferences import Sheet
 from app.sessions import Visitor
+from app.web.guard import signed_in
 from app.web.portal import reading
 
 #: costly pages (searches, documents) one session is given; by session, for a whole school may share an address (R-02)
@@ -19,7 +18,7 @@ _BATCH: Final = re.compile(r"[0-9A-Za-z_-]{1,60}")
 
 def visitor() -> Visitor:
     """The signed-in candidate."""
-    return cast("Visitor", current_user)
+    return cast("Visitor", signed_in())
 
 
 def session_key() -> str:

@@ -5,7 +5,7 @@ Beside each row stand what the rules say of it and what changed since the filing
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from app.catalogue import Entry, Slice
 from app.choices import Choice, ColumnChoices, from_content
@@ -18,8 +18,7 @@ from app.specs import BatchSpec, ColumnSpec
 from app.wording import N_, phrase
 
 
-@dataclass(frozen=True, slots=True)
-class ShownMajor:
+class ShownMajor(NamedTuple):
     """One major of a row; `name` "" where the catalogue does not know the code."""
 
     code: str

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from flask import Response
-from flask_babel import get_locale
 
 from app import preferences
 from app.catalogue import Slice
@@ -16,6 +15,7 @@ from app.printing import Paper, PaperColumn, PaperMajor, PaperRow
 from app.sessions import Visitor
 from app.specs import BatchSpec
 from app.web.formats import full_moment
+from app.web.languages import language
 from app.web.portal import services
 
 
@@ -134,7 +134,7 @@ def _row(row: listing.Row) -> PaperRow:
 
 
 def _language() -> str:
-    return "zh" if str(get_locale()).startswith("zh") else "en"
+    return "zh" if language() == "zh_Hans" else "en"
 
 
 def answer(pdf: bytes, name: str) -> Response:

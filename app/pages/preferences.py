@@ -58,12 +58,9 @@ def overview() -> str:
 
 
 _BATCH: Final = "/<batch>"
-#: confirmations one session sends at most (F-14), retries of an interrupted one among them
-PACE: Final = "60 per minute"
 
 
 _costly = limiter.limit(COSTLY, key_func=session_key)
-_paced = limiter.limit(PACE, key_func=session_key)
 
 pages.get(f"{_BATCH}/edit")(drafting.edit)
 pages.post(f"{_BATCH}/edit")(drafting.keep)
@@ -76,6 +73,6 @@ pages.get(f"{_BATCH}/catalogue")(_costly(choosing.catalogue_page))
 pages.post(f"{_BATCH}/catalogue")(choosing.add)
 pages.get(f"{_BATCH}/check")(confirming.check)
 pages.post(f"{_BATCH}/check")(confirming.begin)
-pages.post(f"{_BATCH}/confirm")(_paced(confirming.confirm))
+pages.post(f"{_BATCH}/confirm")(confirming.confirm)
 pages.get(f"{_BATCH}/withdraw")(confirming.withdraw)
 pages.post(f"{_BATCH}/withdraw")(confirming.begin_waiver)

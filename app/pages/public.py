@@ -11,16 +11,17 @@ from flask_login import current_user
 from sqlalchemy import text
 from werkzeug.wrappers import Response as BaseResponse
 
+from app import health
 from app.batches import State, Window
 from app.entrance import NOTICE_VERSION
 from app.errors import Unavailable
 from app.web.forms import single
 from app.web.guard import csrf, local_target
-from app.web.portal import reading, request_id, services
+from app.web.languages import LANGUAGES
+from app.web.portal import reading, request_id, require_internal, services
 
 pages = Blueprint("public", __name__)
 _log = logging.getLogger("zhiyuan.csp")
-LANGUAGES: Final = frozenset({"zh_Hans", "en"})
 APPEARANCES: Final = frozenset({"", "large-font", "high-contrast", "large-font high-contrast"})
 SECURITY_LIFE: Final = timedelta(days=300)
 
@@ -123,12 +124,16 @@ def csp_report() -> tuple[str, int]:
 @pages.get("/live")
 def live() -> tuple[str, int]:
     """The process answers. The proxy shows this to nobody outside (X-13)."""
+    require_internal()
     return "live\n", 200
 
 
 @pages.get("/ready")
-def ready() -> tuple[str, int]:
-    """The process can reach its database."""
-    with reading() as connection:
-        connection.execute(text("SELECT 1"))
-    return "ready\n", 200
+def ready() -> Response:
+    """Each part the service needs, by name; 503 unless all are well."""
+    require_internal()
+    here = services()
+    found = list(health.parts(here.database, here.settings, here.keys, here.portal.name))
+    lines = [f"{part.name}: {part.trouble or 'ok'}\n" for part in found]
+    well = not any(part.trouble for part in found)
+    return Response("".join(lines), 200 if well else 503, mimetype="text/plain")

@@ -1,15 +1,6 @@
-"""gettext with types, for the library has none."""
+"""gettext under the short names pages call it by."""
 
-import flask_babel
+from app.web.languages import gettext as _
+from app.web.languages import ngettext
 
 __all__ = ["_", "ngettext"]
-
-
-def _(msgid: str, **values: object) -> str:
-    """`msgid` in the reader's language, its placeholders filled."""
-    return str(flask_babel.gettext(msgid, **values))
-
-
-def ngettext(singular: str, plural: str, num: int, **values: object) -> str:
-    """The same for a number of things; `num` is a placeholder too."""
-    return str(flask_babel.ngettext(singular, plural, num, **values))

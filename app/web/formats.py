@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 
 from babel.dates import format_datetime
 from flask import Flask
-from flask_babel import get_locale, gettext
 
 from app.evidence import masked
+from app.web.languages import gettext, language
 from cards.serials import grouped
 
 ZONE: Final = ZoneInfo("Asia/Shanghai")
@@ -20,7 +20,7 @@ def moment(value: datetime | None, *, seconds: bool = False) -> str:
         return ""
     local = value.astimezone(ZONE)
     clock = local.strftime("%H:%M:%S" if seconds else "%H:%M")
-    if str(get_locale()).startswith("zh"):
+    if language() == "zh_Hans":
         return f"{local.month}月{local.day}日 {clock}"
     return f"{format_datetime(local, 'd MMM', locale='en')} {clock}"
 
@@ -30,7 +30,7 @@ def full_moment(value: datetime | None) -> str:
     if value is None:
         return ""
     local = value.astimezone(ZONE)
-    if str(get_locale()).startswith("zh"):
+    if language() == "zh_Hans":
         weekday = "一二三四五六日"[local.weekday()]
         return f"{local.year}年{local.month}月{local.day}日(星期{weekday}){local:%H:%M:%S}"
     return f"{format_datetime(local, 'EEEE d MMMM y', locale='en')}, {local:%H:%M:%S}"

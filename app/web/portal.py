@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from app.db import Database
+from app.errors import NotFound
 from config.keys import KeyRing
 from config.settings import Portal as PortalName
 from config.settings import Settings
@@ -84,6 +85,22 @@ def client_ip() -> str:
     if services().settings.behind_proxy:
         return request.headers.get("X-Real-IP", "")
     return request.remote_addr or ""
+
+
+def require_internal() -> None:
+    """Raise `NotFound` for who asks from outside: neither past the proxy, at our own socket, nor from our networks.
+
+    The proxy names the client in every request it passes on, so one without a name has not come through it.
+    """
+    given = client_ip()
+    if not given:
+        return
+    try:
+        address = ipaddress.ip_address(given)
+    except ValueError as error:
+        raise NotFound("not an address") from error
+    if not any(address in one for one in services().settings.internal):
+        raise NotFound(f"{given} is outside")
 
 
 def network() -> str:

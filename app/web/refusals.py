@@ -6,11 +6,11 @@ from typing import Final
 
 from flask import Flask, Response, make_response, render_template, request
 from flask.globals import request_ctx
-from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, TooManyRequests
 
-from app.errors import BadInput, Refusal, TooSoon, Unavailable
+from app.errors import BadInput, ClockInDoubt, Refusal, TooSoon, Unavailable
+from app.web.languages import gettext as _
 from app.web.portal import request_id
 from app.wording import N_
 
@@ -99,6 +99,14 @@ WORDS: Final = {
         N_("Many people are using this network"),
         N_("Nothing was lost. Please try again in a minute."),
     ),
+    "clock": Words(
+        N_("Filing is paused: the clock is being checked"),
+        N_(
+            "The time of the service may be wrong, so nobody can say for certain whether the batch is open. Nothing"
+            " was filed, your code was not looked at and not used up, and your draft is kept. What you last confirmed"
+            " is safe. Try again in a few minutes; if the interruption lasts, the end time will be extended."
+        ),
+    ),
     "unavailable": Words(
         N_("The service is interrupted for a moment"),
         N_(
@@ -159,6 +167,8 @@ def _refusal(error: Refusal) -> Response:
     _log.info("refused", extra={"reason": error.reason, "path": request.path, "request_id": request_id()})
     if isinstance(error, TooSoon):
         return page(error.reason, error.status, seconds=error.seconds)
+    if isinstance(error, ClockInDoubt):
+        return page(error.reason, error.status, seconds=60)
     if isinstance(error, Unavailable):
         _log.warning("unavailable", extra={"cause": str(error), "request_id": request_id()})
         return page(error.reason, error.status, seconds=10)

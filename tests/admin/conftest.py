@@ -12,6 +12,7 @@ from admin.pages import OFFICES
 from app.db import Database
 from app.web.portal import Portal
 from tests.admin.colleagues import Offices, in_english
+from tests.admin.keepers import Keepers
 from tests.fixtures import SITE, over_wsgi
 from tests.makers import World
 
@@ -52,3 +53,9 @@ def offices_role(world: World) -> Iterator[Database]:
     made = Database(world.url, role="zhiyuan_offices")
     yield made
     made.dispose()
+
+
+@pytest.fixture
+def keepers(world: World, offices: Offices, offices_role: Database) -> Keepers:
+    """Everybody who keeps cards, with the rights of the offices' portal."""
+    return Keepers(world, offices, offices_role)

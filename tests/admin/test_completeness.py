@@ -75,9 +75,9 @@ def questions(database: Database) -> Iterator[list[str]]:
     def note(_c: object, _cursor: object, statement: str, *_rest: object) -> None:
         asked.append(statement)
 
-    event.listen(database.engine, "before_cursor_execute", note)
+    event.listen(database.reader, "before_cursor_execute", note)
     yield asked
-    event.remove(database.engine, "before_cursor_execute", note)
+    event.remove(database.reader, "before_cursor_execute", note)
 
 
 def shown(connection: Connection, offices: Offices, office_id: int) -> Batch:

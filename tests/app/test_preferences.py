@@ -298,6 +298,17 @@ def test_a_batch_shut_after_the_check_takes_nothing(desk: Desk, shut: str) -> No
     assert (desk.filings, desk.tries) == (0, 0)
 
 
+def test_nobody_files_more_often_than_a_person_could(desk: Desk) -> None:
+    numbers = [desk.file("4301", f"43{number:02d}") for number in range(2, 12)]
+    assert numbers == list(range(1, 11))
+    desk.draft("4302")
+    answer = desk.answer(desk.ask())
+    with pytest.raises(TooSoon) as refused:
+        desk.confirm(answer)
+    assert 1 <= refused.value.seconds <= 60
+    assert (desk.filings, desk.tries) == (10, 0)
+
+
 def test_the_grace_after_the_end_is_for_locks_asked_for_in_time(desk: Desk) -> None:
     desk.draft("4301")
     answer = desk.answer(desk.ask())

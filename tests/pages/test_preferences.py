@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from admin.browser import Browser, Page
+from tests.fixtures import statements_of
 from tests.makers import COLUMN, Person, World, content
 from tests.pages.lists import asked, confirm, count, draft, edit, file, in_english, press, right, rows, slots, tries
 
@@ -648,15 +648,7 @@ def test_the_draft_form_is_printed_empty_and_filled(way: Way) -> None:
 @pytest.fixture
 def trips(candidates_app: Flask) -> list[str]:
     """Round trips to the database since the list was last cleared."""
-    made: list[str] = []
-    engine = candidates_app.extensions["zhiyuan"].database.engine
-
-    def asked_(_connection: Any, _cursor: Any, statement: str, *_rest: object) -> None:
-        made.append(statement)
-
-    event.listen(engine, "before_cursor_execute", asked_)
-    event.listen(engine, "commit", lambda _connection: made.extend(["BEGIN", "COMMIT"]))
-    return made
+    return statements_of(candidates_app.extensions["zhiyuan"].database)
 
 
 def test_pages_take_three_round_trips_and_a_confirmation_eight(way: Way, trips: list[str], world: World) -> None:

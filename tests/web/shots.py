@@ -1,6 +1,6 @@
 """Pictures of the style guide at the widths that matter.
 
-    python -m tests.web.shots FOLDER [--translations FOLDER] [PAGE …]
+    python -m tests.web.shots FOLDER [PAGE …]
 
 Every page in Chinese at 1280 and 320 px, the components also in English, in large text and high contrast,
 and the receipt as a PDF. Tests of pages take theirs with `browser()` and `shoot()`.
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.web.style_guide import APP, PAGES, create_style_guide, served
+from tests.web.style_guide import PAGES, create_style_guide, served
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = ["--no-sandbox", "--disable-quic", "--disable-background-networking"]
@@ -48,9 +48,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("pages", nargs="*", default=PAGES)
-    parser.add_argument("--translations", type=Path, default=APP / "translations")
     wanted = parser.parse_args()
-    with served(create_style_guide(wanted.translations)) as address, browser() as chromium:
+    with served(create_style_guide()) as address, browser() as chromium:
         for width in WIDTHS:
             page = chromium.new_page(viewport={"width": width, "height": 800})
             for name in wanted.pages:

@@ -4,9 +4,6 @@ Not a part of the product: an application of its own over the product's template
 `python -m tests.web.shots` takes pictures of it.
 """
 
-import atexit
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -15,10 +12,7 @@ from threading import Thread
 from types import SimpleNamespace
 from typing import Any
 
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
-from flask import Flask, Response, abort, redirect, render_template, request, url_for
-from flask_babel import Babel
+from flask import Flask, Response, abort, g, redirect, render_template, request, url_for
 from flask_wtf import FlaskForm
 from flask_wtf.csrf import CSRFProtect, generate_csrf
 from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined
@@ -28,8 +22,9 @@ from wtforms import BooleanField, PasswordField, RadioField, SelectField, String
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # the stubs lag behind WTForms 3.3
 from wtforms.validators import InputRequired
 
-from app.web import formats
+from app.web import formats, languages, pieces
 from app.web.guard import CONTENT_SECURITY_POLICY
+from app.web.languages import Service
 
 ROOT = Path(__file__).parents[2]
 APP = ROOT / "app"
@@ -54,13 +49,11 @@ class SampleForm(FlaskForm):
     read = BooleanField("我已阅读并理解填报须知")
 
 
-def create_style_guide(translations: Path = APP / "translations") -> Flask:
-    """The application; `translations` holds `<locale>/LC_MESSAGES/messages.po`."""
-    app = Flask("style-guide", static_folder=str(APP / "static"))
+def create_style_guide() -> Flask:
+    """The application."""
+    app = Service("style-guide", static_folder=str(APP / "static"))
     app.config.update(
         SECRET_KEY="style guide",
-        BABEL_DEFAULT_LOCALE="zh_Hans",
-        BABEL_TRANSLATION_DIRECTORIES=_compiled(translations),
         WTF_CSRF_SSL_STRICT=False,
     )
     app.jinja_loader = ChoiceLoader(
@@ -69,8 +62,11 @@ def create_style_guide(translations: Path = APP / "translations") -> Flask:
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     CSRFProtect(app)
-    Babel(app, locale_selector=_language)
+    languages.set_up(app)
     formats.set_up(app)
+    pieces.set_up(app)
+    app.jinja_env.globals["form_mark"] = lambda: getattr(_frame()["visitor"], "form_mark", "")
+    app.before_request(_speak)
     app.context_processor(_frame)
     app.add_url_rule("/", view_func=lambda: redirect(url_for("show", page="components")), endpoint="home")
     app.add_url_rule("/show/<page>", view_func=show, endpoint="show", methods=["GET", "POST"])
@@ -158,21 +154,13 @@ def _language() -> str:
     return request.args.get("language") or request.cookies.get("language") or "zh_Hans"
 
 
+def _speak() -> None:
+    g.language = _language()
+
+
 def _remember() -> Response:
     name = str(request.endpoint)
     answer = redirect(request.form["next"], 303)
     answer.set_cookie(name, request.form[name])
     assert isinstance(answer, Response)
     return answer
-
-
-def _compiled(translations: Path) -> str:
-    """Compile the catalogues there are into a directory of this process."""
-    target = Path(tempfile.mkdtemp(prefix="zhiyuan-style-guide-"))
-    atexit.register(shutil.rmtree, target, ignore_errors=True)
-    for source in translations.glob("*/LC_MESSAGES/messages.po"):
-        folder = target / source.relative_to(translations).parent
-        folder.mkdir(parents=True)
-        with source.open("rb") as text, (folder / "messages.mo").open("wb") as binary:
-            write_mo(binary, read_po(text, locale=source.parts[-3]))
-    return str(target)

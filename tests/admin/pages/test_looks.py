@@ -1,13 +1,17 @@
 """The offices' pages in a real browser: axe, a phone's width, no script error, and paper."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
 from playwright.sync_api import Browser, Page, expect
 
+from admin.alerts import Finding, raise_
+from admin.spans import Span, serial_of
 from tests.admin.colleagues import Colleague, Offices
+from tests.admin.keepers import Keepers
 from tests.makers import Person, World
 from tests.web.shots import browser
 from tests.web.style_guide import served
@@ -60,7 +64,7 @@ def open_page(chromium: Browser, address: str, offices: Offices, who: Colleague)
         if "status of 4" not in text:  # a refused form is no script error
             problems.append(text)
 
-    def open_at(width: int, *, signed_in: bool = True) -> Page:
+    def open_at(width: int, *, signed_in: bool = True, who: Colleague = who) -> Page:
         context = chromium.new_context(base_url=address, viewport={"width": width, "height": 800})
         if signed_in:
             url = address.replace("http:", "https:")
@@ -121,6 +125,31 @@ def test_every_page_reads_well(open_page: Callable[..., Page], width: int, perso
     inspect(page)
 
 
+@pytest.mark.parametrize("width", [1280, 320])
+def test_alerts_and_rooms_read_well(
+    open_page: Callable[..., Page], world: World, offices: Offices, person: Person, width: int
+) -> None:
+    now = world.value("SELECT clock_timestamp()")
+    facts = {"first": now, "hours": 24, "most": 5, "chance": 1e-9, "networks": ["2001:db8:1:2::/64"] * 3}
+    with world.database.transaction() as session:
+        raise_(session, Finding("filings_device", person.point_id, "79f076abdd19a752", 6, now, facts, (person.id,)))
+    alert = world.value("SELECT id FROM alerts")
+    page = open_page(width)
+    page.goto("/rooms")
+    inspect(page)
+    page.locator("#name").fill("实验楼三层机房")
+    page.locator("#network").fill("203.0.113.0/28")
+    page.locator("#until").fill(str((now + timedelta(days=2)).date()))
+    go_on(page)
+    page = open_page(width, who=offices.appoint(world.county, "approver"))
+    for place in ("/alerts", f"/alerts/{alert}", "/rooms"):
+        page.goto(place)
+        inspect(page)
+    page.get_by_role("button").filter(has_text="实验楼三层机房").first.click()
+    expect(page.locator(".notice-success")).to_be_visible()
+    inspect(page)
+
+
 def test_the_slip_fits_one_sheet(open_page: Callable[..., Page], person: Person) -> None:
     page = open_page(1280)
     page.goto(f"/counter/{person.id}/reset")
@@ -150,3 +179,60 @@ def test_a_table_sorts_and_downloads_without_script(
         page.locator("button[name=table][value=counts]").click()
     assert caught.value.suggested_filename.endswith(".xlsx")
     context.close()
+
+
+@pytest.fixture
+def custody(keepers: Keepers, world: World, person: Person) -> list[str]:
+    """A province with cards in every place; the addresses of its pages, by whose office they are."""
+    span = keepers.take_in("1701", 4_000, spoiled=[Span(17010000005, 17010000007)])
+    keepers.bring(world.county, Span(span.first, span.first + 1_999))
+    keepers.bring(world.point, Span(span.first + 2_000, span.first + 2_099))
+    keepers.hand_over(world.point, world.candidate(card=False), serial_of(span.first + 2_000))
+    differs = keepers.send(world.county, world.point, Span(span.first, span.first + 99))
+    keepers.report(world.point, differs, missing=[Span(span.first + 9, span.first + 9)])
+    keepers.send(world.county, world.point, Span(span.first + 100, span.first + 199))
+    one = keepers.at(world.point, "approver")
+    keepers.ask_replacement(one, person, serial_of(span.first + 2_050))
+    keepers.lot("1702", 3)
+    return [f"/transfers/{differs}", f"/transfers/{differs}/boxes/1", f"/transfers/{differs + 1}/boxes/1"]
+
+
+@pytest.mark.parametrize("width", [1280, 320])
+def test_every_page_of_custody_reads_well(
+    open_page: Callable[..., Page], width: int, person: Person, custody: list[str], offices: Offices, world: World
+) -> None:
+    act = world.value("SELECT max(id) FROM proposals")
+    places = {
+        world.point: [
+            *custody,
+            "/stock",
+            "/hand-over",
+            f"/register/{world.point}",
+            f"/counter/{person.id}/replace",
+            "/acts",
+            f"/acts/{act}",
+            "/stock/destroy",
+        ],
+        world.county: ["/stock", "/transfers/send", f"{custody[0]}/boxes/1/settle"],
+        world.province: [
+            "/stock",
+            "/lots",
+            "/lots/1702/statement",
+            "/lots/1701/quarantine",
+            f"/register/{world.county}",
+        ],
+    }
+    for office, addresses in places.items():
+        page = open_page(width, who=offices.appoint(office, "approver"))
+        for address in addresses:
+            answer = page.goto(address)
+            assert answer is not None
+            assert answer.ok, address
+            inspect(page)
+    for has, address in (("#reason", "/stock/destroy"), ("#scanned", custody[2]), ("#serial", "/hand-over")):
+        page = open_page(width)
+        page.goto(address)
+        page.locator(has).fill("17")
+        page.locator(has).locator("xpath=ancestor::form").locator(".btn-primary, .btn-danger").first.click()
+        expect(page.locator(".error-summary")).to_be_focused()
+        inspect(page)

@@ -1,0 +1,100 @@
+"""What waits for a second officer: look, retype, approve or refuse (O-06, A-14)."""
+
+from flask import Blueprint, flash, redirect, render_template, url_for
+from werkzeug.wrappers import Response
+
+from admin import proposals
+from admin.deeds import KINDS
+from admin.pages import protocols
+from admin.pages.protocols import DECISIONS, said
+from admin.pages.reach import officer, reading, transaction, where
+from admin.proposals import Mistyped, Proposed
+from app.web.forms import plain, require_mark, single
+from app.web.languages import gettext as _
+
+pages = Blueprint("acts", __name__)
+
+
+@pages.get("/acts")
+def waiting() -> str:
+    """Those that wait for this officer, those that wait for somebody else, and the latest."""
+    officer().require("see_stock")
+    with reading() as connection:
+        found = proposals.recent(connection, officer())
+    mine = [act for act in found if act.state == "open" and _may_decide(act)]
+    others = [act for act in found if act.state == "open" and not _may_decide(act)]
+    done = [act for act in found if act.state != "open"]
+    return render_template("acts/waiting.html", mine=mine, others=others, done=done, kinds=KINDS, decisions=DECISIONS)
+
+
+def _may_decide(act: Proposed) -> bool:
+    return act.proposed_by != officer().officer_id and officer().may(KINDS[act.kind].approve)
+
+
+@pages.get("/acts/<int:act>")
+def one(act: int) -> str:
+    """One act: what would happen, and what can be done about it."""
+    return _page(act)
+
+
+def _page(act: int, wrong: str = "") -> str:
+    with reading() as connection:
+        found = proposals.of(connection, officer(), act)
+    officer().require("see_stock")
+    return render_template(
+        "acts/one.html",
+        act=found,
+        kind=KINDS[found.kind],
+        facts=said(found.facts),
+        outcome=said(found.outcome or []),
+        decisions=DECISIONS,
+        may_decide=_may_decide(found),
+        wrong=wrong,
+    )
+
+
+@pages.get("/acts/<int:act>/protocol.pdf")
+def protocol(act: int) -> Response:
+    """The paper both officers sign."""
+    with reading() as connection:
+        found = proposals.of(connection, officer(), act)
+    officer().require("see_stock")
+    return protocols.of_act(found, found.now)
+
+
+@pages.post("/acts/<int:act>/approve")
+def approve(act: int) -> Response | tuple[str, int]:
+    """Approve, by retyping; the deed is done in the same transaction."""
+    _require(act)
+    with transaction() as session:
+        answer = proposals.approve(session, officer(), KINDS, act, plain(single("word")), where())
+    if isinstance(answer, Mistyped):
+        return _page(act, _("This is not what stands above. Nothing was done. Compare it and type it again.")), 422
+    flash(_("Approved and done."), "success")
+    return redirect(url_for(".one", act=act), 303)
+
+
+@pages.post("/acts/<int:act>/refuse")
+def refuse(act: int) -> Response:
+    """Refuse: nothing is done."""
+    _require(act)
+    with transaction() as session:
+        proposals.refuse(session, officer(), KINDS, act, where())
+    return redirect(url_for(".one", act=act), 303)
+
+
+@pages.post("/acts/<int:act>/withdraw")
+def withdraw(act: int) -> Response:
+    """Take back what one has proposed oneself."""
+    _require(act)
+    with transaction() as session:
+        proposals.withdraw(session, officer(), act, where())
+    return redirect(url_for(".one", act=act), 303)
+
+
+def _require(act: int) -> None:
+    """The gate first, then the form's mark."""
+    with reading() as connection:
+        proposals.of(connection, officer(), act)
+    officer().require("see_stock")
+    require_mark(single("mark"))

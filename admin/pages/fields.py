@@ -1,0 +1,117 @@
+"""Fields that several forms of the offices ask for, and what is typed into them."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from flask_babel import lazy_gettext
+from wtforms import StringField, TextAreaField, ValidationError
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # the stubs lag behind WTForms 3.3
+from wtforms.validators import InputRequired, Length, Regexp
+
+from admin.candidates import TAIL
+from admin.spans import Span, Unread, read
+from app.web.forms import no_control_characters, plain
+from app.web.languages import gettext as _
+from app.web.portal import services
+from cards import serials
+from cards.errors import MalformedSerial
+
+
+def choices_of(words: Mapping[Any, Any]) -> list[SelectChoice]:
+    """The choices of a radio field: values, each with its msgid."""
+    return [SelectChoice(str(value), lazy_gettext(label)) for value, label in words.items()]
+
+
+def compact(value: str | None) -> str:
+    """Without any blanks; full-width digits become plain."""
+    return "".join(plain(value).split())
+
+
+def one_line(value: str | None) -> str:
+    """Breaks of lines and runs of blanks become single blanks."""
+    return " ".join((value or "").split())
+
+
+def reason_field(missing: Any) -> TextAreaField:
+    """Why something is done; `missing` says so when nothing is typed."""
+    return TextAreaField(
+        lazy_gettext("Reason"),
+        validators=[
+            InputRequired(missing),
+            Length(min=4, max=200, message=lazy_gettext("Write 4 to 200 characters.")),
+            no_control_characters,
+        ],
+        filters=[one_line],
+    )
+
+
+def number_field() -> StringField:
+    """A candidate number, complete."""
+    return StringField(
+        lazy_gettext("Candidate number"),
+        validators=[
+            InputRequired(lazy_gettext("Enter the candidate number.")),
+            Regexp(r"^[0-9]{14}$", message=lazy_gettext("A candidate number has 14 digits. Check what you typed.")),
+        ],
+        filters=[compact],
+    )
+
+
+def tail_field() -> StringField:
+    """The end of the identity number, typed from the card."""
+    return StringField(
+        lazy_gettext("Last six characters of the identity number"),
+        validators=[
+            InputRequired(lazy_gettext("Type the last six characters of the identity number from the card.")),
+            Regexp(
+                rf"^[0-9]{{{TAIL - 1}}}[0-9Xx]$",
+                message=lazy_gettext("These are six digits, or five digits and X. Check what you typed."),
+            ),
+        ],
+        filters=[compact],
+    )
+
+
+def serial_field(label: Any) -> StringField:
+    """One card."""
+    return StringField(
+        label,
+        validators=[InputRequired(lazy_gettext("Scan or type the serial of the card.")), Length(max=60), _is_serial],
+    )
+
+
+def _is_serial(_form: object, field: StringField) -> None:
+    try:
+        serials.parse(str(field.data))
+    except MalformedSerial:
+        words = _("This is no serial. It has 12 digits; scan it again or compare it digit by digit.")
+        raise ValidationError(words) from None
+
+
+def serial_of(field: StringField) -> str:
+    """The twelve digits in a valid serial field."""
+    return serials.parse(str(field.data)).text
+
+
+def spans_field(label: Any) -> TextAreaField:
+    """Serials, one or "first – last" a line."""
+    return TextAreaField(label, validators=[Length(max=100_000), _are_spans])
+
+
+def _are_spans(_form: object, field: TextAreaField) -> None:
+    found = read(field.data or "")
+    if isinstance(found, Unread):
+        words = _("This is no serial and no span: %(line)s. Write one serial a line, or first – last.", line=found.line)
+        raise ValidationError(words)
+
+
+def spans_of(field: TextAreaField) -> list[Span]:
+    """The spans in a valid field of them."""
+    found = read(field.data or "")
+    return [] if isinstance(found, Unread) else found
+
+
+def proposal_life() -> timedelta:
+    """How long a second officer has to decide."""
+    return timedelta(minutes=services().settings.proposal_minutes)

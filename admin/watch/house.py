@@ -1,0 +1,86 @@
+"""The house itself: its clock, its receipts, its sealer, its volumes (O-03, X-12, X-15, X-16)."""
+
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from admin import evidence_check
+from admin.alerts import Finding
+from admin.evidence_check import Keys
+from app import clocks, health
+from app.clocks import Look
+from config.settings import Watch
+
+#: filings read again in each pass: the newest, and some drawn from all
+NEWEST: Final = 10
+DRAWN: Final = 10
+_BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
+_PROVINCE = text("SELECT id FROM offices WHERE parent_id IS NULL ORDER BY id LIMIT 1")
+_NOW = text("SELECT clock_timestamp()")
+
+
+def look(session: Session) -> Look:
+    """Hold the database's clock against the time this machine has been running, suspended or not."""
+    return clocks.look(session, time.clock_gettime(time.CLOCK_BOOTTIME), _BOOT.read_text(encoding="ascii").strip())
+
+
+def province(session: Session) -> int:
+    """Where alerts about the whole stand; 0 while nothing is loaded."""
+    return session.execute(_PROVINCE).scalar() or 0
+
+
+def clock(session: Session, _: Watch) -> Iterator[Finding]:
+    """A clock in doubt: filing is suspended."""
+    seen = look(session)
+    if seen.in_doubt:
+        behind = (seen.mark - seen.now).total_seconds()
+        facts = {"mark": seen.mark, "now": seen.now, "seconds": round(seen.off if seen.off is not None else -behind)}
+        yield Finding("clock", province(session), "", 1, seen.now, facts)
+
+
+_NEWEST = text("SELECT id FROM filings ORDER BY id DESC LIMIT :most")
+
+
+def receipts(session: Session, keys: Keys) -> Iterator[Finding]:
+    """Filings that do not prove what they should: the newest and some others are read again in each pass (X-16)."""
+    ids = set(session.execute(_NEWEST, {"most": NEWEST}).scalars())
+    ids |= {secrets.randbelow(max(ids)) + 1 for _ in range(DRAWN if ids else 0)}
+    now = session.execute(_NOW).scalar_one()
+    for at, found in evidence_check.some(session, keys, ids).items():
+        facts = {"batch": found[0].batch, "number": found[0].number, "faults": sorted({one.text for one in found})}
+        yield Finding(
+            "receipts",
+            province(session),
+            found[0].candidate,
+            len(found),
+            now,
+            facts,
+            (at.candidate_id,),
+            mark=str(at.id),
+        )
+
+
+def sealer(session: Session, limits: Watch) -> Iterator[Finding]:
+    """A sealer that has left filings unsealed for too long. Filing goes on meanwhile (X-15)."""
+    lag = health.sealer_lag(session, limits)
+    if lag > limits.sealer_seconds:
+        now = session.execute(_NOW).scalar_one()
+        yield Finding("sealer", province(session), "", round(lag), now)
+
+
+def volumes(session: Session, limits: Watch) -> Iterator[Finding]:
+    """Volumes that are filling up; one alert each, at the highest line it has crossed (X-12)."""
+    now = session.execute(_NOW).scalar_one()
+    for path in limits.volumes:
+        usage = shutil.disk_usage(path)
+        percent = round(100 * usage.used / (usage.used + usage.free))
+        crossed = [line for line in limits.volume_percents if percent >= line]
+        if crossed:
+            facts = {"line": max(crossed), "free_mib": usage.free // 2**20}
+            yield Finding("volume", province(session), str(path), percent, now, facts)
