@@ -104,7 +104,11 @@ def _store(session: Session, lot: Lot, cards: Iterable[SealedCard], honey: Colle
     if session.get(Lot, lot.code) is not None:
         raise BadInput(f"there is a lot {lot.code} already; choose another number", place="lot")
     count = bindings.bring_in(session, lot, cards, honey)
-    together(session, audit.entry("lot.brought_in", actor="command", lot=lot.code, cards=count, honey=len(honey)))
+    manifest = lot.manifest.hex() if lot.manifest else None
+    entry = audit.entry(
+        "lot.brought_in", actor="command", lot=lot.code, cards=count, honey=len(honey), manifest=manifest
+    )
+    together(session, entry)
     return count
 
 

@@ -393,6 +393,10 @@ def honey_touched(serial: str, **circumstances: Any) -> Write:
     return audit.only_if("EXISTS (SELECT FROM cards WHERE serial = :honey AND state = 'honey')", touched, honey=serial)
 
 
+# binary, so that verifiers travel as they are
+_COPY: Final = "COPY cards (serial, lot, key_chain, algorithm, salt, verifiers, state) FROM STDIN (FORMAT BINARY)"
+
+
 def bring_in(session: Session, lot: Lot, made: Iterable[SealedCard], honey: Collection[str] = ()) -> int:
     """Store a lot's verifiers by one COPY, the cards in `honey` as never to be handed out; returns how many cards."""
     session.add(lot)
@@ -403,8 +407,9 @@ def bring_in(session: Session, lot: Lot, made: Iterable[SealedCard], honey: Coll
     count = 0
     with (
         connection.cursor() as cursor,
-        cursor.copy("COPY cards (serial, lot, key_chain, algorithm, salt, verifiers, state) FROM STDIN") as copy,
+        cursor.copy(_COPY) as copy,
     ):
+        copy.set_types(("text", "text", "int2[]", "text", "bytea", "bytea", "text"))
         for card in made:
             state = "honey" if card.serial in honey else "stock"
             chain = list(card.key_chain)

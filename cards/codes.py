@@ -48,6 +48,9 @@ _DAMM: Final = (
     (2, 5, 8, 1, 4, 3, 6, 7, 9, 0),
 )
 _LONGEST_TEXT: Final = 64
+_NUMBERS: Final = 10 ** (CODE_LENGTH - 1)
+_WORD_SIZE: Final = 4
+_WORD_LIMIT: Final = 2 ** (8 * _WORD_SIZE) // _NUMBERS * _NUMBERS
 # Dashes that Unicode does not class as dashes: minus sign, hyphen bullet, modifier minus, Katakana long vowel
 # mark (one key away from the hyphen in Chinese and Japanese input methods) and the box-drawing line.
 _OTHER_DASHES: Final = frozenset("\u2212\u2043\u02d7\u30fc\u2500")
@@ -148,11 +151,19 @@ def grouped(code: str) -> str:
 
 
 def draw(n: int, source: Randomness = secrets) -> tuple[str, ...]:
-    """Draw `n` codes, each uniform among all, no two alike on this card, in the order they are printed."""
+    """Draw `n` codes, each uniform among all, no two alike on this card, in the order they are printed.
+
+    A word of 32 bits gives the digits, and the few words above the last whole 10^7 are thrown away. The source is
+    asked once for all that are missing: on the way to it, threads that make cards wait for one another.
+    """
     drawn: dict[str, None] = {}
     while len(drawn) < n:
-        digits = f"{source.randbelow(10**7):07}"
-        drawn[digits + check_digit(digits)] = None
+        block = source.token_bytes(_WORD_SIZE * (n - len(drawn)))
+        for start in range(0, len(block), _WORD_SIZE):
+            word = int.from_bytes(block[start : start + _WORD_SIZE], "big")
+            if word < _WORD_LIMIT:
+                digits = f"{word % _NUMBERS:07}"
+                drawn[digits + check_digit(digits)] = None
     return tuple(drawn)
 
 

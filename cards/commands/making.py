@@ -58,7 +58,7 @@ def make(  # noqa: PLR0913, PLR0917 -- click
     """Make the lot that the request FILE asks for. On a machine without a network, with its swap off.
 
     Checks signatures, approvals, key, room and register first. From the first card on the request is spent: broken
-    off, the lot is never completed, and another one must be asked for. About 55 cards of 40 codes a second and core.
+    off, the lot is never completed, and another one must be asked for. About 25 cards of 40 codes a second and core.
 
     OUT/lot-NNNN then holds the print file (for the print works), the verifier file (for the service), the manifest
     (for everybody; publish its root before a card leaves the province), and a signature of each.

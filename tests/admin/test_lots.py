@@ -81,7 +81,7 @@ def signed_anew(desk: Desk, **changes: object) -> None:
 
 
 def nothing_came_in(world: World) -> bool:
-    return world.value("SELECT (SELECT count(*) FROM lots) + (SELECT count(*) FROM cards)") == 0
+    return not world.value("SELECT (SELECT count(*) FROM lots) + (SELECT count(*) FROM cards)")
 
 
 def handed(world: World, face: Face) -> Person:

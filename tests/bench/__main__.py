@@ -8,6 +8,7 @@ from tests.bench.completeness import completeness_pages, storm_ratio
 from tests.bench.confirm import confirm_ratio
 from tests.bench.figures import Figure
 from tests.bench.loading import load_ratio
+from tests.bench.lots import lot_figures, verifier_load
 from tests.bench.reading import read_page_ratio
 from tests.bench.round_trips import round_trips
 from tests.bench.sign_in import sign_in_ratio
@@ -22,6 +23,8 @@ MEASUREMENTS: Final[dict[Callable[[], list[Figure]], tuple[str, ...]]] = {
     sign_in_ratio: ("sign_in_ratio",),
     sizes: ("first_page_kb", "first_page_requests", "later_page_kb"),
     load_ratio: ("load_ratio", "load_memory_mib"),
+    lot_figures: ("lot_ratio", "lot_memory_mib"),
+    verifier_load: ("verifier_load_ratio",),
     completeness_pages: ("progress_page_ms", "class_names_ms", "progress_growth"),
     storm_ratio: ("storm_ratio",),
     verify_rate: ("verify_rows_per_second", "seal_seconds"),

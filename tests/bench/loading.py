@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import psycopg
@@ -33,18 +34,18 @@ def load_ratio() -> list[Figure]:
         peaks: list[int] = []
 
         def ours(_: int) -> float:
-            database = _fresh(url, "loaded")
+            database = fresh(url, "loaded")
             command = [sys.executable, "-m", "tests.bench.loading", database, str(directory), str(files.candidates)]
-            said, peak = _watched(command)
+            said, peak = watched(command)
             peaks.append(peak)
             return said["rows"] / said["seconds"]
 
         ours(0)
         rows = directory / "rows"
-        _copy_out(named(url, "loaded"), rows)
+        copy_out(named(url, "loaded"), "candidates", rows)
 
         def bare(_: int) -> float:
-            return files.candidate_count / _copy_in(_fresh(url, "copied"), rows)
+            return files.candidate_count / copy_in(fresh(url, "copied"), {"candidates": rows})
 
         found = ratio("load", ours, bare, ROUNDS)
         note(f"load: {files.candidate_count:,} candidates, {files.candidates.stat().st_size / MIB:,.0f} MiB")
@@ -62,7 +63,7 @@ def _make_empty_province(url: str, files: sample.SampleFiles) -> None:
     database.dispose()
 
 
-def _fresh(url: str, name: str) -> str:
+def fresh(url: str, name: str) -> str:
     """A database with the offices and nobody in it; the old one of that name is gone."""
     with psycopg.connect(plain(url), autocommit=True) as connection:
         connection.execute(f"DROP DATABASE IF EXISTS {name}".encode())
@@ -71,28 +72,30 @@ def _fresh(url: str, name: str) -> str:
     return named(url, name)
 
 
-def _copy_out(url: str, rows: Path) -> None:
+def copy_out(url: str, table: str, rows: Path) -> None:
+    """Write the rows of a table to a file."""
     with (
         psycopg.connect(plain(url)) as connection,
-        connection.cursor().copy("COPY candidates TO STDOUT") as copy,
+        connection.cursor().copy(f"COPY {table} TO STDOUT".encode()) as copy,
         rows.open("wb") as file,
     ):
         for block in copy:
             file.write(block)
 
 
-def _copy_in(url: str, rows: Path) -> float:
-    """Seconds."""
-    with psycopg.connect(plain(url)) as connection, rows.open("rb") as file:
+def copy_in(url: str, tables: Mapping[str, Path]) -> float:
+    """Seconds that the rows of files take to get into their tables, in one transaction."""
+    with psycopg.connect(plain(url)) as connection:
         started = time.perf_counter()
-        with connection.cursor().copy("COPY candidates FROM STDIN") as copy:
-            while block := file.read(MIB):
-                copy.write(block)
+        for table, rows in tables.items():
+            with rows.open("rb") as file, connection.cursor().copy(f"COPY {table} FROM STDIN".encode()) as copy:
+                while block := file.read(MIB):
+                    copy.write(block)
         connection.commit()
         return time.perf_counter() - started
 
 
-def _watched(command: list[str]) -> tuple[dict[str, float], int]:
+def watched(command: list[str]) -> tuple[dict[str, float], int]:
     """What a program prints, and the most memory (bytes) that it and its children held together."""
     peak = 0
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:

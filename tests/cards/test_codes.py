@@ -69,21 +69,20 @@ def test_a_card_gets_as_many_different_well_formed_codes_as_asked() -> None:
         assert [codes.normalise(code) for code in drawn] == list(drawn)
 
 
-def test_a_code_drawn_twice_for_one_card_is_drawn_again() -> None:
+def test_a_code_drawn_twice_or_beyond_the_last_whole_ten_million_is_drawn_again() -> None:
     class Stuck:
         """A source that repeats itself."""
 
         def __init__(self) -> None:
-            self.left = [5, 5, 5, 7, 5, 9]
+            self.left = [5, 5, 10_000_005, 4_290_000_000, 4_289_999_999, 9]
 
-        def randbelow(self, bound: int, /) -> int:
-            assert bound == 10**7
-            return self.left.pop(0)
-
-        def token_bytes(self, _nbytes: int, /) -> bytes:
+        def randbelow(self, _bound: int, /) -> int:
             raise AssertionError
 
-    assert codes.draw(3, Stuck()) == tuple(make_code(digits) for digits in ("0000005", "0000007", "0000009"))
+        def token_bytes(self, nbytes: int, /) -> bytes:
+            return b"".join(self.left.pop(0).to_bytes(4) for _ in range(nbytes // 4))
+
+    assert codes.draw(3, Stuck()) == tuple(make_code(digits) for digits in ("0000005", "9999999", "0000009"))
 
 
 def test_a_million_codes_are_spread_evenly() -> None:

@@ -24,11 +24,11 @@ class Seeded:
         self.threads: set[str] = set()
 
     def randbelow(self, bound: int, /) -> int:
-        self.threads.add(threading.current_thread().name)
         return self._random.randrange(bound)
 
     def token_bytes(self, nbytes: int, /) -> bytes:
-        self.salts += 1
+        self.threads.add(threading.current_thread().name)
+        self.salts += nbytes == codes.SALT_SIZE
         return self._random.randbytes(nbytes)
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pyrage
 import pytest
 
-from cards import keys, printfile
+from cards import keys
 from cards.errors import LotRefused, NotGenuine
-from cards.files import UNFINISHED
+from cards.files import UNFINISHED, digests_of
 from cards.manifests import signature_of
 from cards.signatures import Purpose, signature
 from tests.cards.offline import Desk, run
@@ -35,7 +35,7 @@ def signed_anew(desk: Desk, content: bytes) -> None:
     """Put another file in the place of the print file, signed by somebody who may sign."""
     desk.print_file.write_bytes(content)
     signer = keys.load_signer(desk.place / "signer", lambda _: "")
-    digest = printfile.digests_of(desk.print_file).signed
+    digest = digests_of(desk.print_file).signed
     signature_of(desk.print_file).write_bytes(signature(signer, Purpose.PRINT_FILE, digest))
 
 
@@ -74,6 +74,20 @@ def test_a_signature_for_something_else_is_none_for_a_print_file(desk: Desk) -> 
         desk.faces()
 
 
+def test_the_sheets_are_there_when_the_last_card_is_checked(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.made(count=20)
+    out = tmp_path / "prints"
+    out.mkdir()
+    command = ("open-print-file", desk.print_file, "--trusted", desk.trusted, "--identity", tmp_path / "works.age")
+    result = run(*command, "--out", out, "--sheets", 1)
+    assert result.exit_code == 0, result.output
+    serials = [face.serial for face in desk.faces()]
+    names = [f"{serials[first]}-{serials[last]}.pdf" for first, last in ((0, 7), (8, 15), (16, 19))]
+    assert sorted(path.name for path in out.rglob("*.pdf")) == names
+    assert [path.name for path in out.iterdir()] == [desk.print_file.stem]
+
+
 def test_another_s_identity_opens_nothing(desk: Desk, tmp_path: Path) -> None:
     keys.make_identity(tmp_path / "other.age", "")
     command = ("open-print-file", desk.print_file, "--trusted", desk.trusted, "--out")
@@ -106,7 +120,7 @@ def test_keys_under_a_passphrase_open_with_it_alone(tmp_path: Path) -> None:
     assert keys.load_identity(tmp_path / "a", lambda _: "river")
     for load, name in ((keys.load_signer, "p"), (keys.load_identity, "a")):
         with pytest.raises(LotRefused, match="passphrase is wrong"):
-            load(tmp_path / name, lambda _: "lake")  # type: ignore[operator]
+            load(tmp_path / name, lambda _: "lake")
 
 
 def test_a_bare_key_that_others_may_read_is_not_used(desk: Desk, tmp_path: Path) -> None:
