@@ -12,8 +12,8 @@ import click
 
 from admin import admission, bundles, closing, ledger, sealing
 from admin.commands.loading import owner
-from admin.commands.vouching import vouched
 from admin.entrance import Desk
+from admin.vouching import vouched
 from app.db import Database
 from app.seals import LOGS, Log
 from app.tallies import STATES

@@ -8,9 +8,9 @@ import click
 
 from admin import watch
 from admin.commands.loading import owner
-from admin.commands.vouching import vouched
 from admin.entrance import Desk
 from admin.evidence_check import Keys
+from admin.vouching import vouched
 from admin.watch import Report, settling
 from app import clocks
 from app.db import clock
