@@ -13,11 +13,12 @@ from typing import Any, Final
 from sqlalchemy import Connection, text
 from sqlalchemy.orm import Session
 
+from admin import officers
 from admin.officers import Visitor
 from admin.scope import BELOW
-from app import accounts, audit
+from app import accounts
 from app.candidates import Sealer
-from app.db import Write, together
+from app.db import together
 from app.entrance import Refused, Where, new_ticket
 from app.errors import NotFound, OutOfDate
 from app.evidence import masked
@@ -130,7 +131,7 @@ def look_up(session: Session, visitor: Visitor, candidate_no: str, where: Where)
     """Find a candidate by the exact number; None when there is none in scope. Either way it is remembered."""
     found: int | None = session.execute(_FIND, {"number": candidate_no, "within": visitor.path}).scalar()
     act = "candidate.looked_up" if found else "candidate.not_found"
-    together(session, _entry(act, visitor, found, where, number=masked(candidate_no)))
+    together(session, officers.entry(act, visitor, where, found, number=masked(candidate_no)))
     return found
 
 
@@ -152,26 +153,13 @@ def approve_reset(  # noqa: PLR0913, PLR0917 -- a session, a seal, who, whom, wh
     if person.activated_at is None or asked.standing != person.standing:
         raise OutOfDate("another ticket was made, or there is no account")
     if not hmac.compare_digest(person.id_no(sealer)[-TAIL:].encode(), asked.id_tail.upper().encode()):
-        together(session, _entry("reset.refused", visitor, candidate_id, where))
+        together(session, officers.entry("reset.refused", visitor, where, candidate_id))
         return Refused()
     drawn, secret_hash = new_ticket()
     together(
         session,
         accounts.reset_approved(candidate_id, secret_hash, visitor.officer_id),
         notice("reset_approved", candidate_id, where.request_id, office=visitor.office_name),
-        _entry("reset.approved", visitor, candidate_id, where, reason=asked.reason),
+        officers.entry("reset.approved", visitor, where, candidate_id, reason=asked.reason),
     )
     return Ticket(drawn, person.now + accounts.RESET_LIFE, person)
-
-
-def _entry(act: str, visitor: Visitor, candidate_id: int | None, where: Where, **detail: object) -> Write:
-    return audit.entry(
-        act,
-        actor="officer",
-        officer_id=visitor.officer_id,
-        candidate_id=candidate_id,
-        ip=where.ip,
-        request_id=where.request_id,
-        office=visitor.office_id,
-        **detail,
-    )

@@ -12,11 +12,10 @@ from typing import Any, Final, Literal, get_args
 from sqlalchemy import CheckConstraint, Connection, ForeignKey, Index, Text, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from admin import candidates
+from admin import candidates, officers
 from admin.completeness import MISSING
 from admin.officers import Visitor
 from admin.scope import BELOW, Place
-from app import audit
 from app.candidates import Sealer
 from app.db import Base, Id, Moment, Words, Write, together
 from app.entrance import Where
@@ -225,16 +224,7 @@ def log(  # noqa: PLR0913, PLR0917 -- a session, who, whom, about what, what was
                 "again": said.again,
             },
         ),
-        audit.entry(
-            "candidate.called",
-            actor="officer",
-            officer_id=visitor.officer_id,
-            candidate_id=candidate_id,
-            ip=where.ip,
-            request_id=where.request_id,
-            batch=batch_id,
-            outcome=said.outcome,
-        ),
+        officers.entry("candidate.called", visitor, where, candidate_id, batch=batch_id, outcome=said.outcome),
     )
 
 

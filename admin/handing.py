@@ -7,16 +7,16 @@ two within one officer's pace. A replacement takes two officers, and their regis
 import hmac
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from sqlalchemy import CheckConstraint, Connection, ForeignKey, Index, text
 from sqlalchemy.dialects.postgresql import TSTZRANGE, ExcludeConstraint, Range
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from admin import candidates, stock
+from admin import candidates, officers, stock
 from admin.candidates import TAIL, Person
 from admin.officers import Visitor
-from app import audit, bindings
+from app import bindings
 from app.candidates import Sealer
 from app.db import Base, Moment, Write, together
 from app.entrance import Where
@@ -150,7 +150,7 @@ def _refused(  # noqa: PLR0913, PLR0917 -- a session, who, whom, why, what and w
     session: Session, visitor: Visitor, candidate_id: int | None, why: NotHanded, given: Presented, where: Where
 ) -> NotHanded:
     detail = {"why": why.reason, "serial": given.serial, "number": masked(given.candidate_no)}
-    together(session, entry("card.not_handed", visitor, candidate_id, where, **detail))
+    together(session, officers.entry("card.not_handed", visitor, where, candidate_id, **detail))
     return why
 
 
@@ -180,18 +180,4 @@ def give(  # noqa: PLR0913, PLR0917 -- a session, both officers, whom, what and 
             {"serial": serial, "candidate": candidate_id, "officer": officer_id, "second": second_id, "pace": PACE},
         ),
         notice("card_handed", candidate_id, serial, office=visitor.office_name),
-    )
-
-
-def entry(act: str, visitor: Visitor, candidate_id: int | None, where: Where, **detail: Any) -> Write:
-    """The write that records what was done, or refused, at the counter."""
-    return audit.entry(
-        act,
-        actor="officer",
-        officer_id=visitor.officer_id,
-        candidate_id=candidate_id,
-        ip=where.ip,
-        request_id=where.request_id,
-        office=visitor.office_id,
-        **detail,
     )

@@ -238,16 +238,16 @@ def touch(connection: Connection, visitor: Visitor) -> None:
 # --- writes of a deed ---------------------------------------------------------------------------------
 
 
-def entry(act: str, visitor: Visitor, where: Where, **detail: Any) -> Write:
-    """The audit entry of what an officer does, for the office they do it from."""
+def entry(act: str, visitor: Visitor, where: Where, candidate_id: int | None = None, **detail: Any) -> Write:
+    """The audit entry of what an officer does, for the office they do it from unless `office` names another."""
     return audit.entry(
         act,
         actor="officer",
         officer_id=visitor.officer_id,
+        candidate_id=candidate_id,
         ip=where.ip,
         request_id=where.request_id,
-        office=visitor.office_id,
-        **detail,
+        **{"office": visitor.office_id, **detail},
     )
 
 

@@ -16,9 +16,9 @@ from sqlalchemy import CheckConstraint, Connection, ForeignKey, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from admin import officers
 from admin.officers import Act, Visitor
 from admin.scope import BELOW
-from app import audit
 from app.db import Base, Document, Id, Moment, Words, Write, together
 from app.entrance import Where
 from app.errors import NotAllowed, NotFound, OutOfDate
@@ -298,15 +298,5 @@ def _decide(  # noqa: PLR0913, PLR0917 -- a session, who, what, how, whence and 
 def _entry(  # noqa: PLR0913, PLR0917 -- what happened to what, by whom and whence
     act: str, visitor: Visitor, proposal_id: int, kind: str, subject: str, where: Where, **detail: Any
 ) -> Write:
-    return audit.entry(
-        f"proposal.{act}",
-        actor="officer",
-        officer_id=visitor.officer_id,
-        ip=where.ip,
-        request_id=where.request_id,
-        office=visitor.office_id,
-        proposal=proposal_id,
-        kind=kind,
-        subject=subject,
-        **detail,
-    )
+    detail |= {"proposal": proposal_id, "kind": kind, "subject": subject}
+    return officers.entry(f"proposal.{act}", visitor, where, **detail)

@@ -11,7 +11,7 @@ from typing import Final, Literal
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from admin import candidates, handing, proposals, stock
+from admin import candidates, handing, officers, proposals, stock
 from admin.officers import Visitor
 from admin.proposals import Facts, Kind, Proposed, Wish
 from app.candidates import Sealer
@@ -77,7 +77,7 @@ def propose_replacement(  # noqa: PLR0913, PLR0917 -- a session, a seal, who, wh
         why = NotReplaced("limit")
     if why is not None:
         detail = {"why": why.reason, "serial": asked.serial}
-        together(session, handing.entry("card.not_replaced", visitor, candidate_id, where, **detail))
+        together(session, officers.entry("card.not_replaced", visitor, where, candidate_id, **detail))
         return why
     facts = [
         (N_("Candidate"), f"{found.name} {found.masked_no}"),

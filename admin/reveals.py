@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from admin import candidates, chase
+from admin import candidates, chase, officers
 from admin.officers import Visitor
-from app import audit
 from app.candidates import Sealer
 from app.db import Write, together
 from app.entrance import Where
@@ -65,14 +64,4 @@ def reveal(  # noqa: PLR0913, PLR0917 -- a session, a seal, who, what, how many 
 
 
 def _entry(act: str, visitor: Visitor, wish: Wish, where: Where, **detail: object) -> Write:
-    return audit.entry(
-        act,
-        actor="officer",
-        officer_id=visitor.officer_id,
-        candidate_id=wish.candidate_id,
-        ip=where.ip,
-        request_id=where.request_id,
-        office=visitor.office_id,
-        batch=wish.batch_id,
-        **detail,
-    )
+    return officers.entry(act, visitor, where, wish.candidate_id, batch=wish.batch_id, **detail)

@@ -22,11 +22,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import INT8MULTIRANGE, INT8RANGE, Range
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from admin import stock
+from admin import officers, stock
 from admin.officers import Visitor
 from admin.scope import BELOW
 from admin.spans import Span, joined, total
-from app import audit
 from app.db import Base, Id, Moment, Words, Write, together
 from app.entrance import Where
 from app.errors import BadInput, NotFound
@@ -264,13 +263,4 @@ def send(  # noqa: PLR0913, PLR0917 -- a session, who, to whom, what, why and wh
 
 def entry(act: str, visitor: Visitor, transfer_id: int, where: Where, **detail: Any) -> Write:
     """The write that records what was done about a transfer."""
-    return audit.entry(
-        f"transfer.{act}",
-        actor="officer",
-        officer_id=visitor.officer_id,
-        ip=where.ip,
-        request_id=where.request_id,
-        office=visitor.office_id,
-        transfer=transfer_id,
-        **detail,
-    )
+    return officers.entry(f"transfer.{act}", visitor, where, transfer=transfer_id, **detail)

@@ -11,9 +11,9 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 from sqlalchemy.orm import Session
 
-from admin import candidates
+from admin import candidates, officers
 from admin.officers import Visitor
-from app import accounts, audit
+from app import accounts
 from app.bindings import SINGLE_TRIES
 from app.db import together
 from app.entrance import Where
@@ -81,15 +81,5 @@ def end(session: Session, visitor: Visitor, candidate_id: int, ending: Ending, w
         session,
         accounts.two_codes_ended(candidate_id, reason),
         notice("two_codes_ended", candidate_id, where.request_id, office=visitor.office_name),
-        audit.entry(
-            "two_codes.ended",
-            actor="officer",
-            officer_id=visitor.officer_id,
-            candidate_id=candidate_id,
-            ip=where.ip,
-            request_id=where.request_id,
-            office=visitor.office_id,
-            was=reason,
-            reason=ending.why,
-        ),
+        officers.entry("two_codes.ended", visitor, where, candidate_id, was=reason, reason=ending.why),
     )

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response as BaseResponse
 
-from admin import chase, completeness, scope
+from admin import chase, completeness, officers, scope
 from admin.categories import Part, chosen
 from admin.chase import SILENT_HOURS, Callee
 from admin.completeness import MISSING
@@ -16,7 +16,6 @@ from admin.pages.calling import by_class, list_cells, list_sheet, point_cells, p
 from admin.pages.progress import sent
 from admin.pages.reach import officer, reading, sealer, transaction, where
 from admin.scope import Place
-from app import audit
 from app.db import Write, together
 from app.errors import NotFound
 from app.web.forms import require_mark, single
@@ -158,15 +157,6 @@ def _pages(found: list[Any]) -> int:
 
 
 def _entry(act: str, office_id: int, part: Part, asked: Asked) -> Write:
-    here = where()
-    return audit.entry(
-        act,
-        actor="officer",
-        officer_id=officer().officer_id,
-        ip=here.ip,
-        request_id=here.request_id,
-        office=office_id,
-        batch=part.code,
-        class_no=asked.class_no,
-        state=asked.state,
+    return officers.entry(
+        act, officer(), where(), office=office_id, batch=part.code, class_no=asked.class_no, state=asked.state
     )

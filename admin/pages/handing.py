@@ -11,7 +11,7 @@ from flask import Blueprint, flash, redirect, render_template, send_file, url_fo
 from flask_babel import lazy_gettext
 from werkzeug.wrappers import Response
 
-from admin import exports, handing, register, scope
+from admin import exports, handing, officers, register, scope
 from admin.exports import Sheet
 from admin.handing import NotHanded, Presented
 from admin.pages import protocols
@@ -19,7 +19,6 @@ from admin.pages.fields import number_field, serial_field, serial_of, tail_field
 from admin.pages.reach import officer, reading, sealer, transaction, typed, where
 from admin.register import Registered
 from admin.scope import Place
-from app import audit
 from app.db import Write, together
 from app.errors import NotAllowed, NotFound, TooSoon
 from app.web.formats import full_moment, moment
@@ -178,13 +177,5 @@ def _sheet(place: Place, people: list[Registered]) -> Sheet:
 
 
 def _entry(form: str, office: int, class_no: str) -> Write:
-    here = where()
-    return audit.entry(
-        "register.sheet_printed" if form == "sheet" else "register.exported",
-        actor="officer",
-        officer_id=officer().officer_id,
-        ip=here.ip,
-        request_id=here.request_id,
-        office=office,
-        class_no=class_no,
-    )
+    act = "register.sheet_printed" if form == "sheet" else "register.exported"
+    return officers.entry(act, officer(), where(), office=office, class_no=class_no)

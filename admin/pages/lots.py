@@ -9,14 +9,13 @@ from werkzeug.wrappers import Response
 from wtforms import IntegerField, RadioField
 from wtforms.validators import InputRequired, NumberRange
 
-from admin import exports, statements, withdrawals
+from admin import exports, officers, statements, withdrawals
 from admin.exports import Sheet
 from admin.pages.fields import choices_of, proposal_life, reason_field, spans_field, spans_of
 from admin.pages.handing import STATES
 from admin.pages.reach import officer, reading, transaction, typed, where
 from admin.statements import LotLine, Stated
 from admin.withdrawals import MODES, Holder, Mode
-from app import audit
 from app.db import Write, together
 from app.errors import BadInput, NotAllowed
 from app.web.formats import full_moment
@@ -160,16 +159,7 @@ def holders(lot: str) -> Response:
 
 
 def _entry(lot: str, people: int) -> Write:
-    here = where()
-    return audit.entry(
-        "lot.holders_exported",
-        actor="officer",
-        officer_id=officer().officer_id,
-        ip=here.ip,
-        request_id=here.request_id,
-        lot=lot,
-        people=people,
-    )
+    return officers.entry("lot.holders_exported", officer(), where(), lot=lot, people=people)
 
 
 def _sheet(lot: str, people: list[Holder]) -> Sheet:

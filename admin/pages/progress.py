@@ -7,7 +7,7 @@ from flask import Blueprint, Response, redirect, render_template, request, send_
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response as BaseResponse
 
-from admin import completeness, exports, scope, snapshots
+from admin import completeness, exports, officers, scope, snapshots
 from admin.categories import Category, Counts, Part, chosen
 from admin.completeness import CATEGORIES, PREFERENCES
 from admin.exports import Sheet
@@ -15,7 +15,6 @@ from admin.pages.reach import officer, reading, transaction, where
 from admin.pages.tables import Asked, Shown
 from admin.scope import Place
 from admin.snapshots import Earlier
-from app import audit
 from app.db import Write, together
 from app.errors import NotFound
 from app.web.forms import require_mark, single
@@ -124,13 +123,10 @@ def _point(  # noqa: PLR0913, PLR0917 -- what the page has found so far
 
 
 def _entry(table: str, office_id: int, batch: str, asked: Asked) -> Write:
-    here = where()
-    return audit.entry(
+    return officers.entry(
         f"progress.{table}_exported",
-        actor="officer",
-        officer_id=officer().officer_id,
-        ip=here.ip,
-        request_id=here.request_id,
+        officer(),
+        where(),
         office=office_id,
         batch=batch,
         state=asked.state,

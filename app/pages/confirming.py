@@ -93,19 +93,21 @@ def _page(found: Sheet, whole: Slice, trouble: Trouble | None = None) -> Respons
     # what the question is about; where it is not asked any more, the draft as it is now
     questioned = asked is not None and obstacle not in {"elsewhere", "changed"}
     content = asked.content if asked is not None and questioned else preferences.compacted(found.content)
+    if obstacle == "closed":
+        content = found.in_force  # what was not confirmed by then is nothing to look at any more
     changed = differences(found.in_force, content)
     moved = trouble.changed if trouble else ()
     if obstacle == "changed" and asked is not None:
         moved = differences(asked.content, preferences.compacted(found.content))
     verdict = None
-    if asked is None or asked.kind == "list":
+    if obstacle != "closed" and (asked is None or asked.kind == "list"):
         verdict = judge(found.batch.spec, from_content(content), visitor().facts, whole)
     answer = make_response(
         render_template(
             "preferences/check.html",
             found=found,
             asked=asked if not obstacle else None,
-            waiver=asked is not None and asked.kind == "waiver" and obstacle != "elsewhere",
+            waiver=asked is not None and asked.kind == "waiver" and obstacle not in {"elsewhere", "closed"},
             obstacle=obstacle,
             trouble=trouble,
             fields=_fields(found),

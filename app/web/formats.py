@@ -32,7 +32,7 @@ def full_moment(value: datetime | None) -> str:
     local = value.astimezone(ZONE)
     if language() == "zh_Hans":
         weekday = "一二三四五六日"[local.weekday()]
-        return f"{local.year}年{local.month}月{local.day}日(星期{weekday}){local:%H:%M:%S}"
+        return f"{local.year}年{local.month}月{local.day}日（星期{weekday}）{local:%H:%M:%S}"
     return f"{format_datetime(local, 'EEEE d MMMM y', locale='en')}, {local:%H:%M:%S}"
 
 

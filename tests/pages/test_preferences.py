@@ -355,6 +355,17 @@ def test_an_outcome_that_is_unknown_is_said_to_be_so_when_nothing_was_filed(way:
 # --- closed, not yet open, not mine ------------------------------------------------------------------
 
 
+def test_after_the_end_the_check_shows_what_stands_not_the_draft(way: Way, world: World) -> None:
+    browser, person = way
+    file(browser, person, "4301")
+    edit(browser, rows("4302"), "check")
+    world.move_end(1, 0)
+    page = browser.get("/preferences/1/check")
+    assert "This batch is closed" in page.words
+    assert "4301" in page.words
+    assert "4302" not in page.words
+
+
 def test_after_the_close_the_same_place_shows_what_stands_and_takes_nothing(way: Way, world: World) -> None:
     browser, person = way
     file(browser, person, "4301")
