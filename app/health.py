@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from cryptography.exceptions import InvalidSignature
-from psycopg import sql
 from sqlalchemy import Connection, text
 from sqlalchemy.orm import Session
 
@@ -61,13 +60,12 @@ def signer(settings: Settings, keys: KeyRing) -> str:
     return ""
 
 
+_LAG: Final = text("""
+    SELECT coalesce(extract(epoch FROM clock_timestamp() - min(filed_at)), 0)::float8 FROM filings
+    WHERE filed_at > (SELECT coalesce(max(signed_at), '-infinity') FROM checkpoints WHERE log = 'filings')
+""")
+
+
 def sealer_lag(session: Session | Connection, watch: Watch) -> float:
-    """For how many seconds the oldest filing not yet sealed has been waiting; 0 where nothing seals, or all is."""
-    if watch.sealer is None:
-        return 0.0
-    table, column = (sql.Identifier(name) for name in watch.sealer.split("."))
-    question = sql.SQL("""
-        SELECT coalesce(extract(epoch FROM clock_timestamp() - min(filed_at)), 0)::float8 FROM filings
-        WHERE filed_at > (SELECT coalesce(max({column}), '-infinity') FROM {table})
-    """).format(column=column, table=table)
-    return float(session.execute(text(question.as_string())).scalar_one())
+    """For how many seconds the oldest filing in no checkpoint has been waiting; 0 where no sealer is to run."""
+    return float(session.execute(_LAG).scalar_one()) if watch.sealer else 0.0

@@ -69,8 +69,8 @@ class Watch(BaseModel):
     #: volumes to be watched, and how full one may be, in percent (X-12)
     volumes: tuple[Path, ...] = ()
     volume_percents: tuple[int, ...] = (70, 85, 95)
-    #: where the sealer leaves its times, as "table.column"; None: nothing here seals while filing goes on
-    sealer: str | None = Field(default=None, pattern=r"^[a-z_]+\.[a-z_]+$")
+    #: a sealer runs here (`python -m admin seal watch`), and is missed when it is late
+    sealer: bool = False
     sealer_seconds: int = Field(default=120, ge=1)
 
 

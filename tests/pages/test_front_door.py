@@ -142,7 +142,7 @@ def test_a_post_without_any_word_of_the_browser_needs_the_token_alone(
 
 def test_reading_changes_nothing(ask: Callable[..., TestResponse], world: World, at_home: Browser) -> None:
     before = dump(world)
-    for path in [*OPEN, *OWN]:
+    for path in {*OPEN, *OWN} - {"/ready"}:  # which writes where nothing else is kept, to see that it can
         assert ask("GET", path, headers=cookies(at_home)).status_code in {200, 303}
     assert dump(world) == before
 
