@@ -31,7 +31,8 @@ STAGES: Final = (
 #: the states a candidate is to be called about
 MISSING: Final = tuple(stage.code for stage in STAGES if stage.kind == "missing")
 
-_SUMS: Final = ", ".join(f"sum(t.{state})::bigint AS {state}" for state in STATES)
+# sums of integers: those of bigints are reckoned in decimal digits
+_SUMS: Final = ", ".join(f"sum(t.{state}::int) AS {state}" for state in STATES)
 _OVERVIEW = text(f"""
     WITH points AS MATERIALIZED (
         SELECT p.id, nullif(split_part(p.path, '/', :position), '')::bigint AS office_id FROM offices p

@@ -227,12 +227,18 @@ def _wrong(row: Mapping[Any, Any]) -> Wrong:
 
 
 _REPAIRED: Final = text(f"""
-    WITH counted AS ({_COUNTED}), gone AS (
-        DELETE FROM tallies t WHERE t.point_id = :point
-        AND NOT EXISTS (SELECT 1 FROM counted n WHERE n.batch_id = t.batch_id)
+    WITH counted AS MATERIALIZED ({_COUNTED}), gone AS (
+        DELETE FROM tallies t WHERE (CAST(:point AS bigint) IS NULL OR t.point_id = :point)
+        AND NOT EXISTS (SELECT 1 FROM counted n WHERE n.point_id = t.point_id AND n.batch_id = t.batch_id)
+        RETURNING {" + ".join(STATES)} AS people
+    ), put AS (
+        INSERT INTO tallies AS t (point_id, batch_id, {_COLUMNS}) SELECT point_id, batch_id, {_COLUMNS} FROM counted
+        ON CONFLICT (point_id, batch_id) DO UPDATE SET {", ".join(f"{state} = excluded.{state}" for state in STATES)}
+        WHERE ({", ".join(f"t.{state}" for state in STATES)})
+              IS DISTINCT FROM ({", ".join(f"excluded.{state}" for state in STATES)})
+        RETURNING 1
     )
-    INSERT INTO tallies (point_id, batch_id, {_COLUMNS}) SELECT point_id, batch_id, {_COLUMNS} FROM counted
-    ON CONFLICT (point_id, batch_id) DO UPDATE SET {", ".join(f"{state} = excluded.{state}" for state in STATES)}
+    SELECT (SELECT count(*) FROM gone WHERE people <> 0) + (SELECT count(*) FROM put)
 """)  # noqa: S608 -- constants
 
 
@@ -252,8 +258,4 @@ def repair(session: Session, point_id: int) -> list[Wrong]:
 def recount(session: Session) -> int:
     """Make every tally anew from the rows; returns how many were wrong. Holds the tallies meanwhile."""
     session.execute(text("LOCK TABLE tallies IN EXCLUSIVE MODE"))
-    found = len(wrong(session))
-    session.execute(text("DELETE FROM tallies"))
-    anew = f"INSERT INTO tallies (point_id, batch_id, {_COLUMNS}) {_COUNTED}"
-    session.execute(text(anew), {"point": None})
-    return found
+    return int(session.execute(_REPAIRED, {"point": None}).scalar_one())

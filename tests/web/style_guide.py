@@ -123,7 +123,7 @@ def show(page: str) -> str:
 def _frame() -> dict[str, Any]:
     page = (request.view_args or {}).get("page", "")
     offices = page.startswith("offices")
-    candidate = SimpleNamespace(name="欧阳梓涵", masked_no="1743******0001", form_mark="m", waiting=())
+    candidate = SimpleNamespace(name="欧阳梓涵", masked_no="1743******0001", form_mark="m", waiting=None)
     officer = SimpleNamespace(
         name="周敏",
         office_name="长沙市芙蓉区招生办",
