@@ -13,7 +13,10 @@ def load_calendar(database: Database, calendar: Calendar) -> int:
     """Load a calendar's batches and windows; returns how many batches. Refused once a filing exists."""
     with loading(database) as session:
         if session.execute(text("SELECT 1 FROM filings LIMIT 1")).first() is not None:
-            raise BadInput("There are filings already; a calendar is changed on the schedule page now.")
+            raise BadInput(
+                "There are filings already, and each was checked against the calendar as it stands: it is not replaced"
+                " any more. Load another calendar only into a database in which nobody has filed."
+            )
         session.execute(text("DELETE FROM tallies"))
         session.execute(text("DELETE FROM challenges"))
         session.execute(text("DELETE FROM drafts"))

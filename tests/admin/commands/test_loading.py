@@ -358,7 +358,7 @@ def test_a_calendar_is_not_changed_once_somebody_has_filed(run: Run, world: Worl
         preferences.confirm(session, visitor, "1", given, origin, world.keys)
     answer = run("load-calendar", config / "calendars/2017.yaml")
     assert answer.exit_code == 1
-    assert "changed on the schedule page now" in answer.stderr
+    assert "it is not replaced any more" in answer.stderr
     assert world.value("SELECT code FROM batches") == "1"
 
 
