@@ -24,7 +24,7 @@ from cards.codes import SealedCard
 from cards.keys import key_check
 from cards.lots import LotRequest, Made
 from cards.manifests import Opened
-from cards.merkle import GrowingRoot
+from cards.merkle import Frontier
 
 #: cards of a lot that nobody ever gets (C-17); a lot for trying things out may do with fewer
 FEWEST_HONEY: Final = 20
@@ -77,12 +77,12 @@ def bring_in(
     For development. One transaction: when it fails, none of the codes given to `keep` opens anything. Raises
     `BadInput` when there is such a lot.
     """
-    root = GrowingRoot()
+    root = Frontier()
 
     def sealed() -> Iterator[SealedCard]:
         for card in made:
             keep(card)
-            root.add(making.leaf(card.sealed))
+            root.append(making.leaf(card.sealed))
             yield card.sealed
 
     lot = Lot(

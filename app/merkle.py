@@ -6,9 +6,9 @@ The functions take leaf *hashes*. Those of filings are made by `evidence.filing_
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
-from cards.merkle import leaf_hash, node_hash
+from cards.merkle import Frontier, leaf_hash, node_hash
 
-__all__ = ["MerkleTree", "leaf_hash", "node_hash", "verify_inclusion"]
+__all__ = ["Frontier", "MerkleTree", "leaf_hash", "node_hash", "verify_consistency", "verify_inclusion"]
 
 
 class MerkleTree:
@@ -124,42 +124,3 @@ def verify_consistency(first: int, second: int, first_root: bytes, second_root: 
             new = node_hash(new, step)
         node, last = node >> 1, last >> 1
     return last == 0 and (old, new) == (first_root, second_root)
-
-
-class Frontier:
-    """A growing tree of which only the roots of its whole subtrees are kept, the largest first.
-
-    That is all it takes to append a leaf or to tell the root: a few hashes, however many leaves there are.
-    """
-
-    __slots__ = ("_peaks", "size")
-
-    def __init__(self, size: int = 0, kept: bytes = b"") -> None:
-        if len(kept) != 32 * size.bit_count():
-            raise ValueError(f"a tree of {size} leaves has {size.bit_count()} whole subtrees, not {len(kept) / 32}")
-        self.size = size
-        self._peaks = [kept[at : at + 32] for at in range(0, len(kept), 32)]
-
-    def append(self, leaf: bytes) -> None:
-        """Add the hash of the next leaf."""
-        size = self.size
-        while size & 1:
-            leaf = node_hash(self._peaks.pop(), leaf)
-            size >>= 1
-        self._peaks.append(leaf)
-        self.size += 1
-
-    @property
-    def root(self) -> bytes:
-        """The root of the tree so far."""
-        if not self._peaks:
-            return sha256(b"").digest()
-        found = self._peaks[-1]
-        for peak in reversed(self._peaks[:-1]):
-            found = node_hash(peak, found)
-        return found
-
-    @property
-    def kept(self) -> bytes:
-        """What `Frontier(size, kept)` goes on from."""
-        return b"".join(self._peaks)

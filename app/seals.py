@@ -56,7 +56,7 @@ class Checkpoint(Base):
     number: Mapped[int] = mapped_column(primary_key=True)
     size: Mapped[int]
     root: Mapped[Octets]
-    #: `app.merkle.Frontier.kept`
+    #: `cards.merkle.Frontier.kept`
     frontier: Mapped[Octets]
     note: Mapped[Words]
     signed_at: Mapped[Moment]

@@ -25,7 +25,7 @@ from cards.files import UNFINISHED, Output, sync_directory, whole_or_unfinished,
 from cards.keys import Signer, key_check
 from cards.lots import Made
 from cards.manifests import FileSaid, Manifest, signature_of
-from cards.merkle import GrowingRoot
+from cards.merkle import Frontier
 from cards.requests import Approved, Named
 from cards.signatures import Purpose, signature
 
@@ -150,7 +150,7 @@ class Making:
 
     def _write(self, directory: Path, now: datetime, progress: Progress) -> None:
         order = self.approved.order
-        root = GrowingRoot()
+        root = Frontier()
         print_path, verifier_path = (
             directory / name for name in (manifests.print_name(order.lot), manifests.verifier_name(order.lot))
         )
@@ -177,11 +177,11 @@ class Making:
         write_new(path, manifest.canonical)
         write_new(signature_of(path), signature(self.signer, Purpose.MANIFEST, manifest.canonical))
 
-    def _noted(self, root: GrowingRoot, sealed: Output, progress: Progress) -> Iterator[Made]:
+    def _noted(self, root: Frontier, sealed: Output, progress: Progress) -> Iterator[Made]:
         """The cards, each noted for the service and for the root before its codes go to the print file."""
         request = self.approved.order.request
         for card in lots.make_lot(request, {request.key_version: self.key}, workers=self.workers):
             sealed.write(verifiers.record(card.sealed))
-            root.add(lots.leaf(card.sealed))
+            root.append(lots.leaf(card.sealed))
             progress(1)
             yield card

@@ -18,7 +18,7 @@ from cards.codes import SealedCard
 from cards.errors import NotGenuine
 from cards.files import Digests, digests_of, read
 from cards.keys import Person
-from cards.merkle import GrowingRoot
+from cards.merkle import Frontier
 from cards.requests import Named, Order
 from cards.signatures import Purpose, signed_by
 
@@ -124,9 +124,9 @@ class Opened:
 
 def cards_of(opened: Opened) -> Iterator[SealedCard]:
     """The cards of the verifier file; after the last, raises `NotGenuine` if the root is not the manifest's."""
-    root = GrowingRoot()
+    root = Frontier()
     for card in verifiers.cards(opened.verifier_path, opened.manifest.order.request):
-        root.add(lots.leaf(card))
+        root.append(lots.leaf(card))
         yield card
     if root.root.hex() != opened.manifest.root:
         raise NotGenuine("The root over the cards is not the manifest's. Nothing of this lot may be used.")

@@ -4,8 +4,6 @@ The root of a lot is computed while its cards go by, of which there are too many
 which also gives proofs, is built of the same two hashes.
 """
 
-from collections.abc import Iterable
-from functools import reduce
 from hashlib import sha256
 
 
@@ -19,33 +17,40 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return sha256(b"\x01" + left + right).digest()
 
 
-class GrowingRoot:
-    """The root over the leaf hashes added so far; keeps one hash for each power of two among their number."""
+class Frontier:
+    """A growing tree of which only the roots of its whole subtrees are kept, the largest first.
 
-    __slots__ = ("_peaks", "_size")
+    That is all it takes to append a leaf or to tell the root: a few hashes, however many leaves there are.
+    """
 
-    def __init__(self, leaves: Iterable[bytes] = ()) -> None:
-        self._size = 0
-        self._peaks: list[bytes] = []
-        for leaf in leaves:
-            self.add(leaf)
+    __slots__ = ("_peaks", "size")
 
-    def __len__(self) -> int:
-        return self._size
+    def __init__(self, size: int = 0, kept: bytes = b"") -> None:
+        if len(kept) != 32 * size.bit_count():
+            raise ValueError(f"a tree of {size} leaves has {size.bit_count()} whole subtrees, not {len(kept) / 32}")
+        self.size = size
+        self._peaks = [kept[at : at + 32] for at in range(0, len(kept), 32)]
 
-    def add(self, leaf: bytes) -> None:
-        """Add the next leaf's hash: whole subtrees of one size become one of the next."""
-        self._size += 1
+    def append(self, leaf: bytes) -> None:
+        """Add the hash of the next leaf."""
+        size = self.size
+        while size & 1:
+            leaf = node_hash(self._peaks.pop(), leaf)
+            size >>= 1
         self._peaks.append(leaf)
-        size = self._size
-        while size % 2 == 0:
-            right = self._peaks.pop()
-            self._peaks.append(node_hash(self._peaks.pop(), right))
-            size //= 2
+        self.size += 1
 
     @property
     def root(self) -> bytes:
-        """The root; of the empty tree the hash of nothing, as the RFC has it."""
+        """The root of the tree so far."""
         if not self._peaks:
             return sha256(b"").digest()
-        return reduce(lambda right, left: node_hash(left, right), reversed(self._peaks))
+        found = self._peaks[-1]
+        for peak in reversed(self._peaks[:-1]):
+            found = node_hash(peak, found)
+        return found
+
+    @property
+    def kept(self) -> bytes:
+        """What `Frontier(size, kept)` goes on from."""
+        return b"".join(self._peaks)
