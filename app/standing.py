@@ -134,7 +134,7 @@ _SHEET: Final = Question(f"""
            prior.number AS prior_number, prior.prior_batch, prior.receipt AS prior_receipt,
            prior.kind AS prior_kind, prior.content AS prior_content,
            prior.catalogue_version AS prior_catalogue,
-           ARRAY(SELECT p.filed_at FROM filings p WHERE p.candidate_id = a.candidate_id
+           ARRAY(SELECT p.filed_at FROM filings p WHERE p.candidate_id = a.candidate_id AND length(:key) > 0
                  AND p.filed_at > clock_timestamp() - interval '1 day' ORDER BY p.filed_at DESC) AS filed_lately,
            {clocks.DOUBT} AS clock_in_doubt
     FROM accounts a
@@ -156,6 +156,8 @@ _SHEET: Final = Question(f"""
 
 def row(connection: Connection | Session, visitor: Visitor, batch_code: str, key: bytes) -> dict[str, Any]:
     """The sheet as it comes from the tables, and what was filed before by the challenge `key` (`prior_…`).
+
+    With a key, which a confirmation alone has, also when the candidate has filed within a day (`filed_lately`).
 
     Raises `NotFound` or `NotEligible`.
     """
