@@ -66,14 +66,6 @@ class _Languages(Babel):
     domain_instance = _Catalogues(str(_FOLDER))
 
 
-class Service(Flask):
-    """A Flask application whose templates are compiled for each language."""
-
-    def create_global_jinja_loader(self) -> DispatchingJinjaLoader:
-        """The loader of "zh_Hans:base.html" and "en:base.html": one file, two templates."""
-        return _Loader(self)
-
-
 class _Loader(DispatchingJinjaLoader):
     """Finds the file behind the name with its language."""
 
@@ -105,7 +97,14 @@ class _Environment(FlaskEnvironment):
         return self.autoescape(name) if callable(self.autoescape) else self.autoescape
 
 
-Service.jinja_environment = _Environment
+class Service(Flask):
+    """A Flask application whose templates are compiled for each language."""
+
+    jinja_environment = _Environment
+
+    def create_global_jinja_loader(self) -> DispatchingJinjaLoader:
+        """The loader of "zh_Hans:base.html" and "en:base.html": one file, two templates."""
+        return _Loader(self)
 
 
 def set_up(app: Flask) -> None:
