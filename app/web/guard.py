@@ -76,7 +76,7 @@ def _gate() -> BaseResponse | None:
     endpoint = request.endpoint
     if endpoint is None or endpoint in services().portal.open_pages:
         return None
-    if current_user.is_authenticated:
+    if signed_in() is not None:
         return None
     target = url_for(services().portal.sign_in_page)
     if request.method == "GET":
