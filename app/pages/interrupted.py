@@ -24,13 +24,12 @@ LIFE: Final = 10 * 3600
 
 def page() -> BaseResponse:
     """In the place of a page that a stranger posts a list to: sign in again, and keep this page open until then."""
-    sign_in = url_for("account.sign_in", next=request.path)
     owner = _owner()
     if owner is None:
-        return redirect(sign_in, 303)
+        return redirect(url_for("account.sign_in", next=request.path), 303)
     typed = {name: text for name, text in request.form.items() if name not in {*OURS, "act"}}
     form = SignInForm(None, kept=locked(_PURPOSE, owner=owner, path=request.path, typed=typed))
-    return make_response(render_template("account/sign_in.html", form=form, action=sign_in, seconds=0))
+    return make_response(render_template("account/sign_in.html", form=form, seconds=0, next=request.path))
 
 
 def _owner() -> int | None:
