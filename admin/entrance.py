@@ -13,7 +13,7 @@ from pypinyin import Style, lazy_pinyin
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from admin import officers, totp
+from admin import officers, scope, totp
 from admin.appointments import open_totp
 from admin.officers import MAY, Act, Role, Visitor
 from app import audit, passwords, sessions
@@ -85,7 +85,8 @@ _WHO = text("""
 
 # one statement decides: of two requests with the same six digits one finds the step taken
 _SPEND = text("""
-    UPDATE officers SET totp_step = :step
+    UPDATE officers SET totp_step = :step,
+        signed_in_at = CASE WHEN :enters THEN clock_timestamp() ELSE signed_in_at END
     WHERE id = :officer AND totp_step < :step AND appointed_until > clock_timestamp() RETURNING id
 """)
 
@@ -108,7 +109,7 @@ class Desk:
         resealed = self._resealed(known, password) if step is not None else []
         session_id, id_hash = sessions.new_id()
         with self.database.transaction() as session:
-            officer_id = self._spend(session, known, step)
+            officer_id = self._spend(session, known, step, enters=True)
             if officer_id is None:
                 return self._refused(session, "officer.sign_in_refused", login, known, where)
             together(
@@ -160,6 +161,7 @@ class Desk:
             return False
         stored = passwords.seal(new, self.keys.password_pepper, passwords.OFFICER)
         with self.database.transaction() as session:
+            scope.act_as(session, visitor.officer_id)
             together(
                 session,
                 officers.password_set(visitor.officer_id, stored),
@@ -215,9 +217,10 @@ class Desk:
         return step if right else None
 
     @staticmethod
-    def _spend(session: Session, known: _Known, step: int | None) -> int | None:
+    def _spend(session: Session, known: _Known, step: int | None, *, enters: bool = False) -> int | None:
         """Take the time step, so that nobody can use it again; the officer's id, or None when it cannot be had."""
-        taken = session.execute(_SPEND, {"officer": known.officer_id, "step": step})
+        scope.act_as(session, known.officer_id)
+        taken = session.execute(_SPEND, {"officer": known.officer_id, "step": step, "enters": enters})
         found: int | None = taken.scalar()
         return found
 

@@ -265,13 +265,19 @@ def test_what_a_password_must_be(offices: Offices, who: Colleague, password: str
 
 
 def test_roles_stay_apart(offices: Offices) -> None:
-    assert {act for act, roles in MAY.items() if "system_admin" in roles} == {"see_progress"}
+    assert {act for act, roles in MAY.items() if "system_admin" in roles} == {
+        "see_progress",
+        "see_accounts",
+        "keep_accounts",
+    }
+    assert MAY["keep_accounts"] == {"system_admin"}
     assert {act for act, roles in MAY.items() if "auditor" in roles} == {
         "see_progress",
         "see_names",
         "export_names",
         "see_alerts",
         "see_stock",
+        "see_accounts",
     }
     for role in ROLES:
         visitor = offices.visitor(offices.appoint(role=role))
