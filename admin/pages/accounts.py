@@ -122,11 +122,14 @@ def _facts(one: Account) -> list[tuple[str, str]]:
         (_("Office"), one.office_name),
         (_("Role"), _(ROLE_NAMES[one.role])),
         (_("Last day"), _last_day(one.appointed_until)),
-        (_("Password"), _("the first one, which must be changed") if one.first_password else _("their own")),
+        (
+            _("Password"),
+            _("the first one, which must be changed") if one.first_password else _("chosen by the officer"),
+        ),
         (_("Second factor"), _factor(one)),
         (_("Last signed in"), moment(one.signed_in_at) if one.signed_in_at else _("never")),
         (
             _("Account made"),
-            _("%(when)s by %(name)s", when=_last_day(one.created_at), name=one.appointed_by or _("command")),
+            _("%(when)s by %(name)s", when=_last_day(one.created_at), name=one.appointed_by or _("the command line")),
         ),
     ]

@@ -82,6 +82,8 @@ def upgrade() -> None:
     moment = postgresql.TIMESTAMP(timezone=True)
     op.add_column("officers", sa.Column("signed_in_at", moment, nullable=True))
     op.add_column("officers", sa.Column("appointed_by", sa.BigInteger(), nullable=True))
+    # of whoever is signed in it is known
+    op.execute("UPDATE officers o SET signed_in_at = s.started_at FROM officer_sessions s WHERE s.officer_id = o.id")
     op.create_foreign_key("fk_officers_appointed_by_officers", "officers", "officers", ["appointed_by"], ["id"])
     for function in (KEEPS, REQUIRE, GUARD):
         op.execute(function)

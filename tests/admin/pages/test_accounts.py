@@ -84,7 +84,10 @@ def test_an_account_from_its_slip_to_the_first_sign_in(
     assert "set up" in county.get(f"/accounts/{who.id}").words
 
 
-def test_a_slip_is_shown_once_and_kept_nowhere(world: World, county: Browser, offices: Offices) -> None:
+def test_a_slip_is_shown_once_and_kept_nowhere(
+    world: World, county: Browser, offices: Offices, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
     who = offices.appoint(world.point)
     form = county.get("/accounts/new").form(has="login")
     values = {"office": str(world.point), "name": "李雷", "role": "operator", "login": "li.lei", "reason": "no. 12"}
@@ -101,10 +104,11 @@ def test_a_slip_is_shown_once_and_kept_nowhere(world: World, county: Browser, of
         assert page.status == 200
         assert page.header("Cache-Control") == "no-store"
     kept = world.value("SELECT (SELECT json_agg(o) FROM officers o)::text || (SELECT json_agg(a) FROM audit a)::text")
+    logged = "".join(str(record.__dict__) for record in caplog.records)
     pages = [county.get(address).text for address in ("/accounts", f"/accounts/{who.id}", "/accounts/new")]
     for secret in secrets:
         for shape in (secret, secret.replace(" ", "")):
-            assert all(shape not in place for place in (kept, *pages, *(page.url for page in slips)))
+            assert all(shape not in place for place in (kept, logged, *pages, *(page.url for page in slips)))
 
 
 def test_what_is_wrong_is_said_and_makes_nothing(world: World, county: Browser, offices: Offices) -> None:
