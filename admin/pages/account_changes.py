@@ -18,7 +18,7 @@ from admin import accounts
 from admin.accounts import Account, Change
 from admin.appointments import Credentials, Password
 from admin.pages.appointing import DAYS, slip, until_field
-from admin.pages.fields import end_of, reason_field
+from admin.pages.fields import end_of, last_day, reason_field
 from admin.pages.reach import officer, reading, transaction, typed, where
 from app.errors import NotAllowed
 from app.web.forms import OwnForm
@@ -128,7 +128,8 @@ def _form(deed: Deed, standing: str | None = None) -> ChangeForm:
 
 
 def _page(form: ChangeForm, found: Account, deed: Deed) -> str:
-    return render_template("accounts/change.html", form=form, account=found, deed=deed, words=DEEDS[deed])
+    day = last_day(found.appointed_until)
+    return render_template("accounts/change.html", form=form, account=found, last_day=day, deed=deed, words=DEEDS[deed])
 
 
 def _set_end(account: int, change: Change, until: datetime | None) -> None:

@@ -3,7 +3,6 @@
 How one is made and changed is in `admin.pages.appointing` and `admin.pages.account_changes`.
 """
 
-from datetime import datetime, timedelta
 from typing import Final
 
 from flask import Blueprint, get_template_attribute, render_template, request, url_for
@@ -14,10 +13,10 @@ from admin.accounts import Account, State, Wanted
 from admin.officers import ROLE_NAMES
 from admin.pages import account_changes, appointing
 from admin.pages.account_changes import DEEDS
-from admin.pages.fields import one_line
+from admin.pages.fields import last_day, one_line
 from admin.pages.reach import officer, reading
 from app.errors import NotFound
-from app.web.formats import ZONE, moment
+from app.web.formats import moment
 from app.web.forms import plain
 from app.web.languages import gettext as _
 from app.web.limits import costly_flood, limiter
@@ -92,7 +91,7 @@ def _row(one: Account) -> list[str | Markup]:
 
 def _term(one: Account) -> str | Markup:
     """The last day, with a word beside it where there is something to note."""
-    day, tag = _last_day(one.appointed_until), get_template_attribute("macros/content.html", "tag")
+    day, tag = last_day(one.appointed_until), get_template_attribute("macros/content.html", "tag")
     if not one.appointed:
         return Markup("{} {}").format(day, tag("closed", _("Ended")))
     return Markup("{} {}").format(day, tag("to_do", _("Ends soon"))) if one.ends_soon else day
@@ -100,11 +99,6 @@ def _term(one: Account) -> str | Markup:
 
 def _factor(one: Account) -> str:
     return str(_("set up") if one.factor_used else _("not yet used"))
-
-
-def _last_day(until: datetime) -> str:
-    """The day at whose end an appointment ends, or on which it was ended."""
-    return f"{(until - timedelta(microseconds=1)).astimezone(ZONE):%Y-%m-%d}"
 
 
 @pages.get("/accounts/<int:account>")
@@ -121,7 +115,7 @@ def _facts(one: Account) -> list[tuple[str, str]]:
         (_("Login"), one.login),
         (_("Office"), one.office_name),
         (_("Role"), _(ROLE_NAMES[one.role])),
-        (_("Last day"), _last_day(one.appointed_until)),
+        (_("Last day"), last_day(one.appointed_until)),
         (
             _("Password"),
             _("the first one, which must be changed") if one.first_password else _("chosen by the officer"),
@@ -130,6 +124,6 @@ def _facts(one: Account) -> list[tuple[str, str]]:
         (_("Last signed in"), moment(one.signed_in_at) if one.signed_in_at else _("never")),
         (
             _("Account made"),
-            _("%(when)s by %(name)s", when=_last_day(one.created_at), name=one.appointed_by or _("the command line")),
+            _("%(when)s by %(name)s", when=last_day(one.created_at), name=one.appointed_by or _("the command line")),
         ),
     ]

@@ -122,6 +122,11 @@ def end_of(field: DateField, days: int) -> datetime | None:
     return None
 
 
+def last_day(end: datetime) -> str:
+    """The day at whose end something ends, or on which it was ended: what `end_of` was given."""
+    return f"{(end - timedelta(microseconds=1)).astimezone(ZONE):%Y-%m-%d}"
+
+
 def proposal_life() -> timedelta:
     """How long a second officer has to decide."""
     return timedelta(minutes=services().settings.proposal_minutes)
