@@ -22,7 +22,6 @@ from admin.scope import BELOW
 from app.db import Write, together
 from app.entrance import Where
 from app.errors import NotAllowed, NotFound, OutOfDate
-from app.offices import Level
 from config.keys import KeyRing
 
 #: which accounts are listed
@@ -41,7 +40,6 @@ class Account:
     role: Role
     office_id: int
     office_name: str
-    level: Level
     #: the office above
     parent_id: int | None
     appointed_until: datetime
@@ -79,7 +77,7 @@ def _keeps(visitor: Visitor, office_id: int, parent_id: int | None, role: Role) 
 
 
 _FIELDS: Final = """
-    o.id, o.login, o.name, o.role, o.office_id, p.name AS office_name, p.level, p.parent_id, o.appointed_until,
+    o.id, o.login, o.name, o.role, o.office_id, p.name AS office_name, p.parent_id, o.appointed_until,
     o.appointed_until > clock_timestamp() AS appointed,
     o.appointed_until < clock_timestamp() + interval '14 days' AS ends_soon, o.created_at, m.name AS appointed_by,
     o.password_changed_at IS NULL AS first_password, o.totp_step > 0 AS factor_used, o.signed_in_at,
@@ -104,14 +102,22 @@ def of(connection: Connection | Session, visitor: Visitor, account_id: int) -> A
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a list an account stands."""
+
+    turn: int
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """Which accounts are asked for."""
 
     state: State
     #: part of a name, a login or an office's name
     words: str
-    #: the account after which the page begins; 0: the first page
-    after: int = 0
+    #: where the page begins; None: at the first account
+    after: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,40 +126,40 @@ class Listed:
 
     accounts: list[Account]
     count: int
-    #: the account the next page begins after; 0: there is none
-    after: int
+    #: where the next page begins; None: there is none
+    after: Place | None
 
 
-_STATES: Final[dict[State, str]] = {
-    "current": "o.appointed_until > clock_timestamp()",
-    "unused": "o.appointed_until > clock_timestamp() AND o.password_changed_at IS NULL",
-    "ended": "o.appointed_until <= clock_timestamp()",
-}
-_LIST: Final = """
+# what ends soonest first; of what has ended, the latest
+_LIST = text(f"""
     WITH found AS (
-        SELECT {fields} {of} AND {state}
+        SELECT o.id, CASE :state WHEN 'ended' THEN -1 ELSE 1 END
+                     * CAST(extract(epoch FROM o.appointed_until) * 1000000 AS bigint) AS turn
+        {_FROM}
+          AND CASE :state WHEN 'ended' THEN o.appointed_until <= clock_timestamp()
+                          WHEN 'unused' THEN o.appointed_until > clock_timestamp() AND o.password_changed_at IS NULL
+                          ELSE o.appointed_until > clock_timestamp() END
           AND (:words = '' OR strpos(o.login, lower(:words)) > 0 OR strpos(o.name, :words) > 0
                OR strpos(p.name, :words) > 0)
+    ), page AS (
+        SELECT f.id, f.turn, (SELECT count(*) FROM found) AS many FROM found f
+        WHERE CAST(:turn AS bigint) IS NULL OR (f.turn, f.id) > (:turn, :id)
+        ORDER BY f.turn, f.id LIMIT :most
     )
-    SELECT (SELECT count(*) FROM found) AS many, f.* FROM found f
-    WHERE :after = 0 OR (f.appointed_until, f.id) {beyond} (SELECT a.appointed_until, a.id FROM officers a
-                                                            WHERE a.id = :after)
-    ORDER BY f.appointed_until {order}, f.id {order} LIMIT :most
-"""
-#: what ends soonest first; of what has ended, the latest
-_LISTS: Final = {
-    state: text(_LIST.format(fields=_FIELDS, of=_FROM, state=rule, beyond=beyond, order=order))
-    for (state, rule), (beyond, order) in zip(_STATES.items(), ((">", "ASC"), (">", "ASC"), ("<", "DESC")), strict=True)
-}
+    SELECT one.*, g.turn, g.many FROM page g, LATERAL (SELECT {_FIELDS} {_FROM} AND o.id = g.id) one
+    ORDER BY g.turn, g.id
+""")  # noqa: S608 -- constants
 
 
 def several(connection: Connection, visitor: Visitor, wanted: Wanted) -> Listed:
     """A page of the accounts of the officer's office and those below."""
-    asked = {"within": visitor.path, "words": wanted.words, "after": wanted.after, "most": AT_ONCE + 1}
-    rows = [dict(row) for row in connection.execute(_LISTS[wanted.state], asked).mappings()]
-    count = rows[0]["many"] if rows else 0
-    found = [Account(**{name: value for name, value in row.items() if name != "many"}) for row in rows[:AT_ONCE]]
-    return Listed(found, count, found[-1].id if len(rows) > AT_ONCE else 0)
+    asked = {"within": visitor.path, "state": wanted.state, "words": wanted.words, "most": AT_ONCE + 1}
+    asked |= {"turn": wanted.after and wanted.after.turn, "id": wanted.after and wanted.after.id}
+    rows = [dict(row) for row in connection.execute(_LIST, asked).mappings()]
+    turns, counts = [row.pop("turn") for row in rows], [row.pop("many") for row in rows]
+    found = [Account(**row) for row in rows[:AT_ONCE]]
+    more = len(rows) > AT_ONCE
+    return Listed(found, max(counts, default=0), Place(turns[AT_ONCE - 1], found[-1].id) if more else None)
 
 
 _OPENINGS = text("""

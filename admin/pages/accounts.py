@@ -3,13 +3,14 @@
 How one is made and changed is in `admin.pages.appointing` and `admin.pages.account_changes`.
 """
 
+import re
 from typing import Final
 
 from flask import Blueprint, get_template_attribute, render_template, request, url_for
 from markupsafe import Markup
 
 from admin import accounts
-from admin.accounts import Account, State, Wanted
+from admin.accounts import Account, Place, State, Wanted
 from admin.officers import ROLE_NAMES
 from admin.pages import account_changes, appointing
 from admin.pages.account_changes import DEEDS
@@ -35,6 +36,7 @@ LISTS: Final[dict[State, str]] = {
     "unused": N_("In force, first password not yet changed"),
     "ended": N_("Ended, the latest first"),
 }
+_AFTER: Final = re.compile(r"(-?[0-9]{1,18})_([0-9]{1,18})")
 _STATES: Final[dict[str, State]] = {str(state): state for state in LISTS}
 
 
@@ -58,11 +60,11 @@ def overview() -> str:
 
 def _wanted() -> Wanted:
     got = request.args.get
-    words, after = one_line(plain(got("q"))), got("after") or "0"
+    words, after = one_line(plain(got("q"))), _AFTER.fullmatch(got("after") or "")
     state = _STATES.get(got("state") or "current")
-    if state is None or not after.isdecimal() or len(after) > 18 or not words.isprintable():
+    if state is None or (got("after") and not after) or not words.isprintable():
         raise NotFound("no such list")
-    return Wanted(state, words[:64], int(after))
+    return Wanted(state, words[:64], Place(int(after[1]), int(after[2])) if after else None)
 
 
 def _columns(state: State) -> list[dict[str, str]]:

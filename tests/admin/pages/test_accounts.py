@@ -319,7 +319,7 @@ def test_five_thousand_accounts_come_in_pages(world: World, offices: Offices, of
         point=world.point,
     )
     seen: list[str] = []
-    listed = Listed([], 0, 0)
+    listed = Listed([], 0, None)
     with scope.reading(offices_role, visitor) as connection:
         for _ in range(3):
             listed = accounts.several(connection, visitor, Wanted("current", "", listed.after))
