@@ -6,6 +6,7 @@ from typing import Final
 from admin import officers
 from admin.officers import Visitor
 from admin.pages import (
+    accounts,
     acts,
     alerts,
     chase,
@@ -79,6 +80,7 @@ OFFICES: Final = Portal(
         rooms.pages,
         metrics.pages,
         close.pages,
+        accounts.pages,
         roots.pages,
     ),
     open_pages=OPEN,
