@@ -15,7 +15,7 @@ from typing import Final
 
 from sqlalchemy import text
 
-from admin import appointments, rehearsal, storekeeping
+from admin import appointments, rehearsal, storekeeping, wiping
 from admin.cast import CLASSES, OFFICE, Cast, SignIn, introduction, officer_lines, private
 from admin.officers import Role
 from admin.rehearsal import Player
@@ -126,6 +126,7 @@ def _cast(where: Stage, candidates: int, tell: Callable[[str], object]) -> Cast:
         if rehearsal.open_again(where):
             tell("its windows were over; all are moved so that the ordinary batches are open again")
         return Cast.load(state)
+    wiping.mark(where.database)
     with (
         rehearsal.lot_in_the_making(where.keys, LOT, CARDS) as lot,
         rehearsal.lot_in_the_making(where.keys, STORE, STORED) as store,

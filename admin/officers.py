@@ -55,6 +55,7 @@ Act = Literal[
     "export_standing",
     "see_accounts",
     "keep_accounts",
+    "wipe_rehearsal",
 ]
 #: who may do what. The three kinds of officers of MLPS 8.1.4.2 stay apart: business, audit, system (O-12)
 MAY: Final[dict[Act, frozenset[Role]]] = {
@@ -80,6 +81,7 @@ MAY: Final[dict[Act, frozenset[Role]]] = {
     "export_standing": frozenset({"operator", "approver"}),
     "see_accounts": frozenset({"auditor", "system_admin"}),
     "keep_accounts": frozenset({"system_admin"}),
+    "wipe_rehearsal": frozenset({"operator", "approver"}),
 }
 
 SESSION_LIFE: Final = timedelta(hours=8)

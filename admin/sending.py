@@ -275,6 +275,8 @@ class Post:
         # the key in the table holds the card's serial or a digest; the gateway needs neither
         key = hashlib.sha256(due.key.encode()).hexdigest()[:32]
         text = notices.wording(due.kind, due.params, due.created_at, self.hotline, _gettext())
+        if self.database.is_rehearsal:
+            text = f"{_gettext()(notices.REHEARSAL)}{text}"
         return Message(key, due.kind, to, text)
 
 

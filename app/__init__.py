@@ -18,7 +18,7 @@ from app.web import formats, guard, languages, limits, pieces, refusals
 from app.web.forms import form_mark
 from app.web.guard import signed_in
 from app.web.languages import Service
-from app.web.portal import Portal, Services, services
+from app.web.portal import Portal, Services, is_rehearsal, services
 from config import logs
 from config.settings import Settings
 
@@ -113,6 +113,7 @@ def _page_context() -> dict[str, object]:
     return {
         "portal": here.portal.name,
         "site": here.settings.site,
+        "rehearsal": is_rehearsal(),
         "visitor": visitor,
         "server_now": visitor.now if visitor else None,
         "idle_seconds": here.settings.idle_seconds,

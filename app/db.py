@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Annotated, Any, ClassVar, Final
 
 import psycopg
@@ -163,6 +163,13 @@ class Database:
         self.engine: Engine = create_engine(url, **options)
         # connections of their own: to switch one between the two ways at every page costs more than a question does
         self.reader: Engine = create_engine(url, isolation_level="AUTOCOMMIT", **options)
+
+    @cached_property
+    def is_rehearsal(self) -> bool:
+        """Whether nothing in it counts: the database says so itself (`admin.wiping`), and is asked once."""
+        mark = text("SELECT coalesce(current_setting('zhiyuan.rehearsal', true), '') = 'on'")
+        with self.reading() as connection:
+            return bool(connection.execute(mark).scalar_one())
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

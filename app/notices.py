@@ -251,6 +251,8 @@ _REMINDER: Final = N_(
     "[Preference filing] Reminder: %(text)s Questions: your registration point, or %(hotline)s. Nobody needs your"
     " password or your codes."
 )
+#: what every message and paper of a rehearsal says
+REHEARSAL: Final = N_("[Rehearsal, counts for nothing]")
 _WHEN: Final = N_("%(month)s-%(day)s %(clock)s")
 _ZONE: Final = ZoneInfo("Asia/Shanghai")
 

@@ -10,6 +10,7 @@ from admin.proposals import Facts, Proposed
 from admin.register import Registered
 from admin.transfers import Boxed, Sent, State
 from app import printing
+from app.pages.papers import service_name
 from app.printing import Protocol, Sheet, SheetColumn
 from app.web.formats import full_moment, moment
 from app.web.languages import gettext as _
@@ -115,7 +116,7 @@ def _answer(  # noqa: PLR0913, PLR0917 -- one for each part of a protocol
             sheets=sheets,
             signers=signers,
             words={
-                "service": f"{site.province} {_('Preference filing: offices')}",
+                "service": service_name(f"{site.province} {_('Preference filing: offices')}"),
                 "footer": _("Printed %(when)s", when=full_moment(now)),
                 "notice": words,
                 "date": _("Date"),

@@ -8,6 +8,7 @@ from flask import Response
 from app import preferences
 from app.catalogue import Slice
 from app.evidence import shown
+from app.notices import REHEARSAL
 from app.pages import listing
 from app.pages.words import _
 from app.preferences import Sheet
@@ -16,7 +17,7 @@ from app.sessions import Visitor
 from app.specs import BatchSpec
 from app.web.formats import full_moment
 from app.web.languages import language
-from app.web.portal import services
+from app.web.portal import is_rehearsal, services
 
 
 def receipt(row: Mapping[str, Any], spec: BatchSpec, whole: Slice, visitor: Visitor, *, standing: bool) -> Paper:
@@ -82,10 +83,15 @@ def draft_form(found: Sheet, whole: Slice, visitor: Visitor, *, filled: bool) ->
     )
 
 
+def service_name(name: str) -> str:
+    """The name of the service on a paper; in a rehearsal the paper says that it counts for nothing."""
+    return f"{name} {_(REHEARSAL)}" if is_rehearsal() else name
+
+
 def _common() -> dict[str, str]:
     site = services().settings.site
     return {
-        "service": _("%(province)s university preference filing", province=site.province),
+        "service": service_name(_("%(province)s university preference filing", province=site.province)),
         "footer": _("Hotline %(hotline)s", hotline=site.hotline),
         "number": _("No."),
         "code": _("Code"),

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
 from app.db import Database
-from app.errors import NotFound
+from app.errors import NotFound, Unavailable
 from config.keys import KeyRing
 from config.settings import Portal as PortalName
 from config.settings import Settings
@@ -74,6 +74,14 @@ def reading() -> Iterator[Connection]:
     """Questions of this request; see `app.db.Database.reading`."""
     with services().database.reading() as connection:
         yield connection
+
+
+def is_rehearsal() -> bool:
+    """Whether nothing filed here counts. While the database has never answered nobody knows."""
+    try:
+        return services().database.is_rehearsal
+    except Unavailable:
+        return False
 
 
 def request_id() -> str:
