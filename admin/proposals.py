@@ -9,7 +9,7 @@ is a `Kind`; `admin.deeds` lists them.
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
 from sqlalchemy import CheckConstraint, Connection, ForeignKey, Index, text
@@ -26,6 +26,26 @@ from app.errors import NotAllowed, NotFound, OutOfDate
 Decision = Literal["approved", "refused", "withdrawn", "expired"]
 #: names (msgids) and values, in the order they are shown
 Facts = Sequence[tuple[str, str]]
+#: begins a value that is a moment: whoever reads it has a language, whoever writes it has none
+_MOMENT: Final = "@"
+
+
+def at(moment: datetime | None) -> str:
+    """A moment as a value of facts."""
+    return f"{_MOMENT}{moment.astimezone(UTC).isoformat()}" if moment else ""
+
+
+def moment_in(value: str) -> datetime | None:
+    """The moment a value of facts is, if it is one."""
+    return datetime.fromisoformat(value[1:]) if value.startswith(_MOMENT) else None
+
+
+class Obstacle(OutOfDate):
+    """The deed cannot be done as things stand; `words` (a msgid) say why. Nothing has changed."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(words)
+        self.words = words
 
 
 class Proposal(Base):
@@ -124,6 +144,8 @@ class Kind:
     propose: Act
     approve: Act
     deed: Deed
+    #: the approval only begins it: it takes effect later, and can be cancelled until then
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +205,7 @@ def propose(  # noqa: PLR0913, PLR0917 -- a session, who, what sort, what, how l
     """
     visitor.require(kind.propose)
     visitor.require_proof()
-    _require_appointed(session, visitor)
+    require_appointed(session, visitor)
     session.execute(_LAPSE, {"kind": kind.name, "subject": wish.subject})
     made = session.execute(
         _PROPOSE,
@@ -254,7 +276,7 @@ def _require_second(session: Session, visitor: Visitor, act: Proposed, kind: Kin
     visitor.require_proof()
     if act.proposed_by == visitor.officer_id:
         raise NotAllowed("it takes another officer than the one who proposed it")
-    _require_appointed(session, visitor)
+    require_appointed(session, visitor)
     _require_open(act)
     if not act.proposer_appointed:
         raise NotAllowed("the appointment of the officer who proposed it has ended")
@@ -268,7 +290,8 @@ def _require_open(act: Proposed) -> None:
 _APPOINTED = text("SELECT appointed_until > clock_timestamp() FROM officers WHERE id = :officer")
 
 
-def _require_appointed(session: Session, visitor: Visitor) -> None:
+def require_appointed(session: Session, visitor: Visitor) -> None:
+    """Raise `NotAllowed` when the appointment has ended since the request began."""
     if not session.execute(_APPOINTED, {"officer": visitor.officer_id}).scalar():
         raise NotAllowed("the appointment is over")
 

@@ -19,6 +19,7 @@ from admin.pages import (
     public,
     replacing,
     rooms,
+    schedule,
     stock,
     transfers,
 )
@@ -77,6 +78,7 @@ OFFICES: Final = Portal(
         acts.pages,
         alerts.pages,
         rooms.pages,
+        schedule.pages,
         metrics.pages,
         close.pages,
         roots.pages,
