@@ -137,7 +137,7 @@ def officer_lines(cast: Cast, *, passwords: bool) -> list[str]:
     codes = [totp.shown_at(one.secret, now) for one in cast.officers]
     if not passwords:
         return [f"  {one.login:<17} {code}" for one, code in zip(cast.officers, codes, strict=True)]
-    return [f"  {'login':<17} {'password':<27} code     {'role':<10} {'secret':<34} office"] + [
-        f"  {one.login:<17} {one.password:<27} {code}   {one.role:<10} {one.secret:<34} {one.office}"
+    return [f"  {'login':<17} {'password':<27} code     {'role':<12} {'secret':<34} office"] + [
+        f"  {one.login:<17} {one.password:<27} {code}   {one.role:<12} {one.secret:<34} {one.office}"
         for one, code in zip(cast.officers, codes, strict=True)
     ]

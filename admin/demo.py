@@ -171,10 +171,7 @@ def _officers(where: Stage, player: Player) -> list[SignIn]:
     appointed: list[SignIn] = []
     until = datetime.now(UTC) + timedelta(days=365)
     for office in line:
-        second: list[tuple[str, Role]] = (
-            [("2", "approver"), (".auditor", "auditor")] if office.level == "province" else []
-        )
-        for suffix, role in [("", _FIRST_ROLE[office.level]), *second]:
+        for suffix, role in [("", _FIRST_ROLE[office.level]), *_MORE_ROLES.get(office.level, [])]:
             login = f"{office.level}{suffix}"
             made = appointments.appoint(
                 where.database,
@@ -195,6 +192,11 @@ _FIRST_ROLE: Final[dict[str, Role]] = {
     "prefecture": "approver",
     "county": "approver",
     "point": "operator",
+}
+#: ends of logins, and their roles
+_MORE_ROLES: Final[dict[str, list[tuple[str, Role]]]] = {
+    "province": [("2", "approver"), (".auditor", "auditor"), (".admin", "system_admin")],
+    "county": [(".admin", "system_admin")],
 }
 
 

@@ -13,13 +13,13 @@ from pypinyin import Style, lazy_pinyin
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from admin import officers, totp
+from admin import officers, scope, totp
 from admin.appointments import open_totp
 from admin.officers import MAY, Act, Role, Visitor
 from app import audit, passwords, sessions
 from app.db import Database, Write, together
 from app.entrance import Refused, Where
-from app.errors import NotAllowed, TooSoon
+from app.errors import NotAllowed, OutOfDate, TooSoon
 from app.offices import Level
 from config.keys import KeyRing
 
@@ -83,11 +83,15 @@ _WHO = text("""
     FROM officers o JOIN offices f ON f.id = o.office_id WHERE o.id = :officer
 """)
 
-# one statement decides: of two requests with the same six digits one finds the step taken
+# one statement decides: of two requests with the same six digits one finds the step taken, and of a sign-in and
+# somebody who gives new credentials meanwhile, one comes too late
 _SPEND = text("""
-    UPDATE officers SET totp_step = :step
-    WHERE id = :officer AND totp_step < :step AND appointed_until > clock_timestamp() RETURNING id
+    UPDATE officers SET totp_step = :step,
+        signed_in_at = CASE WHEN :enters THEN clock_timestamp() ELSE signed_in_at END
+    WHERE id = :officer AND totp_step < :step AND appointed_until > clock_timestamp()
+      AND password = :password AND totp_sealed = :totp RETURNING id
 """)
+_HOLD = text("SELECT id FROM officers WHERE id = :officer AND password = :password FOR NO KEY UPDATE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +112,7 @@ class Desk:
         resealed = self._resealed(known, password) if step is not None else []
         session_id, id_hash = sessions.new_id()
         with self.database.transaction() as session:
-            officer_id = self._spend(session, known, step)
+            officer_id = self._spend(session, known, step, enters=True)
             if officer_id is None:
                 return self._refused(session, "officer.sign_in_refused", login, known, where)
             together(
@@ -152,7 +156,10 @@ class Desk:
             return Vouched(**session.execute(_WHO, {"officer": officer_id}).mappings().one())
 
     def change_password(self, visitor: Visitor, old: str, new: str, where: Where) -> bool:
-        """Set a new password for the right old one. False: the old one is wrong, which counts as a failure."""
+        """Set a new password for the right old one. False: the old one is wrong, which counts as a failure.
+
+        Raises `OutOfDate` when somebody has set another meanwhile.
+        """
         known = self._look_up(visitor.login)
         if not self._password_right(known, old):
             with self.database.transaction() as session:
@@ -160,6 +167,9 @@ class Desk:
             return False
         stored = passwords.seal(new, self.keys.password_pepper, passwords.OFFICER)
         with self.database.transaction() as session:
+            scope.act_as(session, visitor.officer_id)
+            if session.execute(_HOLD, {"officer": visitor.officer_id, "password": known.password}).first() is None:
+                raise OutOfDate("the password was changed meanwhile")
             together(
                 session,
                 officers.password_set(visitor.officer_id, stored),
@@ -215,9 +225,11 @@ class Desk:
         return step if right else None
 
     @staticmethod
-    def _spend(session: Session, known: _Known, step: int | None) -> int | None:
+    def _spend(session: Session, known: _Known, step: int | None, *, enters: bool = False) -> int | None:
         """Take the time step, so that nobody can use it again; the officer's id, or None when it cannot be had."""
-        taken = session.execute(_SPEND, {"officer": known.officer_id, "step": step})
+        scope.act_as(session, known.officer_id)
+        stood = {"officer": known.officer_id, "password": known.password, "totp": known.totp_sealed}
+        taken = session.execute(_SPEND, {"step": step, "enters": enters, **stood})
         found: int | None = taken.scalar()
         return found
 

@@ -1,6 +1,7 @@
 """Officers: people of the offices, each with a password, a second factor and one office (A-11, A-13).
 
-Accounts are made by command only (`admin.appointments`), and signed in with at the desk (`admin.entrance`).
+Accounts are made from above (`admin.accounts`), the province's first by command (`admin.appointments`), and signed
+in with at the desk (`admin.entrance`).
 None of them has any way to write a preference, nor to read one before its batch closes: the role the offices'
 portal takes in the database has no right to (`migrations/`), whatever a page may try.
 """
@@ -11,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from sqlalchemy import CheckConstraint, Connection, ForeignKey, LargeBinary, Text, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app import audit
 from app.accounts import FIRST_WAIT_S, FREE_TRIES, LONGEST_WAIT_S
@@ -53,6 +54,8 @@ Act = Literal[
     "approve_rooms",
     "confirm_clock",
     "export_standing",
+    "see_accounts",
+    "keep_accounts",
 ]
 #: who may do what. The three kinds of officers of MLPS 8.1.4.2 stay apart: business, audit, system (O-12)
 MAY: Final[dict[Act, frozenset[Role]]] = {
@@ -77,6 +80,8 @@ MAY: Final[dict[Act, frozenset[Role]]] = {
     "approve_rooms": frozenset({"approver"}),
     "confirm_clock": frozenset({"approver"}),
     "export_standing": frozenset({"operator", "approver"}),
+    "see_accounts": frozenset({"auditor", "system_admin"}),
+    "keep_accounts": frozenset({"system_admin"}),
 }
 
 SESSION_LIFE: Final = timedelta(hours=8)
@@ -105,10 +110,14 @@ class Officer(Base):
     password_changed_at: Mapped[Moment | None]
     #: shared secret of the TOTP, sealed like a candidate's identity number
     totp_sealed: Mapped[Octets]
-    #: the last time step accepted: no step is accepted twice (A-12)
+    #: the last time step accepted: no step is accepted twice (A-12); 0 until a new second factor is first used
     totp_step: Mapped[int] = mapped_column(server_default="0")
     appointed_until: Mapped[Moment]
+    #: the system administrator who made the account, and saw its first password; None: by command
+    appointed_by: Mapped[int | None] = mapped_column(ForeignKey("officers.id"))
     created_at: Mapped[Moment]
+    #: the last time
+    signed_in_at: Mapped[Moment | None]
 
 
 class OfficerSession(Base):
@@ -227,6 +236,15 @@ def load(connection: Connection, id_hash: bytes, idle_seconds: int) -> Visitor |
     return None if row is None else Visitor(session_hash=id_hash, **row)
 
 
+_APPOINTED = text("SELECT appointed_until > clock_timestamp() FROM officers WHERE id = :officer")
+
+
+def require_appointed(session: Session, visitor: Visitor) -> None:
+    """Raise `NotAllowed` when the officer's appointment has ended since the request began."""
+    if not session.execute(_APPOINTED, {"officer": visitor.officer_id}).scalar():
+        raise NotAllowed("the appointment is over")
+
+
 def touch(connection: Connection, visitor: Visitor) -> None:
     """Note that the session is in use; at most once a minute, so that reading stays reading."""
     if (visitor.now - visitor.seen_at).total_seconds() < TOUCH_S:
@@ -282,6 +300,11 @@ def session_proved(old: bytes, new: bytes) -> Write:
 def session_ended(id_hash: bytes) -> Write:
     """The write that ends a session."""
     return Write("DELETE FROM officer_sessions WHERE id_hash = :id", {"id": id_hash})
+
+
+def sessions_ended(officer_id: int) -> Write:
+    """The write that ends whatever session an officer has."""
+    return Write("DELETE FROM officer_sessions WHERE officer_id = :officer", {"officer": officer_id})
 
 
 def password_set(officer_id: int, stored: str) -> Write:

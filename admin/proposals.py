@@ -205,7 +205,7 @@ def propose(  # noqa: PLR0913, PLR0917 -- a session, who, what sort, what, how l
     """
     visitor.require(kind.propose)
     visitor.require_proof()
-    require_appointed(session, visitor)
+    officers.require_appointed(session, visitor)
     session.execute(_LAPSE, {"kind": kind.name, "subject": wish.subject})
     made = session.execute(
         _PROPOSE,
@@ -276,7 +276,7 @@ def _require_second(session: Session, visitor: Visitor, act: Proposed, kind: Kin
     visitor.require_proof()
     if act.proposed_by == visitor.officer_id:
         raise NotAllowed("it takes another officer than the one who proposed it")
-    require_appointed(session, visitor)
+    officers.require_appointed(session, visitor)
     _require_open(act)
     if not act.proposer_appointed:
         raise NotAllowed("the appointment of the officer who proposed it has ended")
@@ -285,15 +285,6 @@ def _require_second(session: Session, visitor: Visitor, act: Proposed, kind: Kin
 def _require_open(act: Proposed) -> None:
     if act.state != "open":
         raise OutOfDate(f"act {act.id} is {act.state}")
-
-
-_APPOINTED = text("SELECT appointed_until > clock_timestamp() FROM officers WHERE id = :officer")
-
-
-def require_appointed(session: Session, visitor: Visitor) -> None:
-    """Raise `NotAllowed` when the appointment has ended since the request began."""
-    if not session.execute(_APPOINTED, {"officer": visitor.officer_id}).scalar():
-        raise NotAllowed("the appointment is over")
 
 
 def _decide(  # noqa: PLR0913, PLR0917 -- a session, who, what, how, whence and with what outcome

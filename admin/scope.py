@@ -23,7 +23,8 @@ BELOW: Final = "p.path ~>=~ :within AND p.path ~<~ (CAST(:within AS text) || '~'
 
 _ENTER = text("SELECT set_config('zhiyuan.scope', :path, false)")
 _LEAVE = text("SELECT set_config('zhiyuan.scope', '', false)")
-_ENTER_HERE = text("SELECT set_config('zhiyuan.scope', :path, true)")
+_ENTER_HERE = text("SELECT set_config('zhiyuan.scope', :path, true), set_config('zhiyuan.officer', :officer, true)")
+_ACT_AS = text("SELECT set_config('zhiyuan.officer', :officer, true)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +69,15 @@ def _leave(connection: Connection) -> None:
 
 @contextmanager
 def transaction(database: Database, visitor: Visitor) -> Iterator[Session]:
-    """One deed of an officer; it sees the rows of their office only, until it ends."""
+    """One deed of an officer; until it ends it sees the rows of their office only, and writes accounts as they may."""
     with database.transaction() as session:
-        session.execute(_ENTER_HERE, {"path": visitor.path})
+        session.execute(_ENTER_HERE, {"path": visitor.path, "officer": str(visitor.officer_id)})
         yield session
+
+
+def act_as(session: Session, officer_id: int | None) -> None:
+    """Say whose own account a deed at the door may write to, until it ends; nobody's for None."""
+    session.execute(_ACT_AS, {"officer": str(officer_id or "")})
 
 
 _OFFICE = text(f"""

@@ -199,7 +199,7 @@ def cancel(session: Session, visitor: Visitor, code: str, proposal_id: int, wher
     planned = province_batch(session, visitor, code)
     visitor.require("propose")
     visitor.require_proof()
-    proposals.require_appointed(session, visitor)
+    officers.require_appointed(session, visitor)
     asked = {"officer": visitor.officer_id, "proposal": proposal_id, "batch": planned.id}
     kind = session.execute(_CANCEL, asked).scalar()
     if kind is None:

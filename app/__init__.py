@@ -10,6 +10,7 @@ from typing import Final
 import itsdangerous
 from flask import Flask, g, request, session
 from flask.sessions import SecureCookieSessionInterface
+from itsdangerous import URLSafeTimedSerializer
 from jinja2 import ChoiceLoader, FileSystemLoader
 
 from app.db import Database
@@ -32,6 +33,13 @@ class _FormCookie(SecureCookieSessionInterface):
 
     digest_method = staticmethod(hashlib.sha256)
     salt = "form-cookie"
+
+    def __init__(self, app: Flask) -> None:
+        self._signer = super().get_signing_serializer(app)
+
+    def get_signing_serializer(self, _app: Flask) -> URLSafeTimedSerializer | None:
+        """The one signer of the application, which the library makes anew for each request."""
+        return self._signer
 
 
 def create_app(settings: Settings, portal: Portal) -> Flask:
@@ -57,7 +65,6 @@ def create_app(settings: Settings, portal: Portal) -> Flask:
 
 
 def _configure(app: Flask, settings: Settings, portal: Portal, secret_key: bytes) -> None:
-    app.session_interface = _FormCookie()
     app.config.update(
         SECRET_KEY=hashlib.sha256(secret_key + portal.name.encode()).digest(),
         SESSION_COOKIE_NAME=portal.form_cookie,
@@ -76,6 +83,7 @@ def _configure(app: Flask, settings: Settings, portal: Portal, secret_key: bytes
         BABEL_DEFAULT_TIMEZONE="Asia/Shanghai",
         BABEL_TRANSLATION_DIRECTORIES=str(_HERE / "translations"),
     )
+    app.session_interface = _FormCookie(app)
     if portal.template_folders:
         own = FileSystemLoader(list(portal.template_folders))
         app.jinja_loader = ChoiceLoader([own, FileSystemLoader(str(_HERE / "templates"))])

@@ -14,7 +14,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, ForeignKey, LargeBinary, Text, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app.db import Base, Moment, Octets, Words, Write
+from app.db import Base, Moment, Octets, Question, Words, Write
 
 FREE_TRIES: Final = 5
 FIRST_WAIT_S: Final = 30
@@ -102,7 +102,7 @@ def bucket(key: bytes, candidate_no: str, device_hash: bytes | None) -> bytes:
     return hmac.digest(key, b"wait|" + candidate_no.encode() + b"|" + (device_hash or b""), "sha256")
 
 
-_LOOK_UP = text("""
+_LOOK_UP: Final = Question("""
     SELECT c.id AS candidate_id, a.password, a.password_changed_at, d.token_hash IS NOT NULL AS device_known,
            ceil(extract(epoch FROM w.until - clock_timestamp()))::int AS wait_seconds
     FROM (SELECT CAST(:candidate_no AS text) AS candidate_no) asked
@@ -116,18 +116,14 @@ _LOOK_UP = text("""
 
 def look_up(connection: Connection, key: bytes, candidate_no: str, device_hash: bytes | None) -> Known:
     """What signing in as `candidate_no` from this device would meet. Same work for numbers nobody has."""
-    row = (
-        connection.execute(
-            _LOOK_UP,
-            {
-                "candidate_no": candidate_no,
-                "device": device_hash or b"",
-                "strangers": bucket(key, candidate_no, None),
-                "own": bucket(key, candidate_no, device_hash or b"-"),
-            },
-        )
-        .mappings()
-        .one()
+    (row,) = _LOOK_UP.all(
+        connection,
+        {
+            "candidate_no": candidate_no,
+            "device": device_hash or b"",
+            "strangers": bucket(key, candidate_no, None),
+            "own": bucket(key, candidate_no, device_hash or b"-"),
+        },
     )
     return Known(
         candidate_id=row["candidate_id"] if row["password"] is not None else None,
@@ -323,15 +319,15 @@ def ticket_matches(session: Session, candidate_id: int, secret_hash: bytes) -> b
     return hmac.compare_digest(found or bytes(32), secret_hash)
 
 
-_LOCK = text("SELECT two_codes_until, two_codes_reason FROM accounts WHERE candidate_id = :candidate FOR UPDATE")
+_LOCK: Final = Question("SELECT 1 FROM accounts WHERE candidate_id = :candidate FOR UPDATE")
 
 
 def lock(session: Session, candidate_id: int) -> bool:
     """Hold the candidate's row until the transaction ends: the first lock of every deed. False: no account."""
-    return session.execute(_LOCK, {"candidate": candidate_id}).first() is not None
+    return _LOCK.first(session, {"candidate": candidate_id}) is not None
 
 
-_HOLD = text("""
+_HOLD: Final = Question("""
     SELECT 1 FROM accounts WHERE candidate_id = :candidate AND password_changed_at = :changed_at FOR UPDATE
 """)
 
@@ -342,7 +338,7 @@ def hold(session: Session, known: Known) -> bool:
     Without this a sign-in begun with the old password would outlive the reset that ends every session.
     """
     asked = {"candidate": known.candidate_id, "changed_at": known.password_changed_at}
-    return session.execute(_HOLD, asked).first() is not None
+    return _HOLD.first(session, asked) is not None
 
 
 _TWO_CODES = text("""

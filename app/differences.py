@@ -68,6 +68,8 @@ class Difference:
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Difference]:
     """Compare two contents that passed `choices.parse`; columns in the order of `new`, then what is gone."""
+    if old == new:
+        return []
     before, after = from_content(old).columns, from_content(new).columns
     nothing = ColumnChoices()
     found: list[Difference] = []

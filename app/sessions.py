@@ -82,7 +82,7 @@ class Visitor:
     @property
     def form_mark(self) -> str:
         """Ties a form to the candidate it was rendered for: a shared computer's old tab is refused (S-10)."""
-        return hashlib.sha256(b"form|" + self.session_hash).hexdigest()[:24]
+        return form_mark(self.session_hash)
 
     @property
     def waiting(self) -> Waiting | None:
@@ -132,6 +132,11 @@ def new_id() -> tuple[str, bytes]:
 def hash_of(value: str) -> bytes:
     """What is stored of a session id."""
     return hashlib.sha256(value.encode()).digest()
+
+
+def form_mark(id_hash: bytes) -> str:
+    """The mark of the forms made in a session; it tells nothing of the session's id."""
+    return hashlib.sha256(b"form|" + id_hash).hexdigest()[:24]
 
 
 # what waits: a draft that is newer than what is in force, in a batch that closes within a day
@@ -185,6 +190,14 @@ def load(connection: Connection, id_hash: bytes, device: bytes | None, idle_seco
         now=row["now"],
         row=row,
     )
+
+
+def owner(connection: Connection, id_hash: bytes) -> int | None:
+    """The candidate whose session this is, or was: it may have ended long ago."""
+    found: int | None = connection.execute(
+        text("SELECT candidate_id FROM sessions WHERE id_hash = :id"), {"id": id_hash}
+    ).scalar()
+    return found
 
 
 def touch(connection: Connection, visitor: Visitor) -> None:

@@ -1,19 +1,15 @@
 """Commands for the accounts of officers. What an officer is given is printed once and kept nowhere."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Final
 
 import click
 import segno
 
 from admin import appointments
-from admin.appointments import Credentials
+from admin.appointments import LONGEST, Credentials
 from admin.commands.loading import owner
 from admin.officers import ROLES, Role
 from app.web.formats import ZONE
-
-#: no appointment outlives the season that needs it by much
-LONGEST: Final = timedelta(days=400)
 
 _until = click.option(
     "--until",

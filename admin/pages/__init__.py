@@ -6,6 +6,7 @@ from typing import Final
 from admin import officers
 from admin.officers import Visitor
 from admin.pages import (
+    accounts,
     acts,
     alerts,
     chase,
@@ -81,6 +82,7 @@ OFFICES: Final = Portal(
         schedule.pages,
         metrics.pages,
         close.pages,
+        accounts.pages,
         roots.pages,
     ),
     open_pages=OPEN,

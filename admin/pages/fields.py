@@ -1,16 +1,17 @@
 """Fields that several forms of the offices ask for, and what is typed into them."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from flask_babel import lazy_gettext
-from wtforms import StringField, TextAreaField, ValidationError
+from wtforms import DateField, StringField, TextAreaField, ValidationError
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # the stubs lag behind WTForms 3.3
 from wtforms.validators import InputRequired, Length, Regexp
 
 from admin.candidates import TAIL
 from admin.spans import Span, Unread, read
+from app.web.formats import ZONE
 from app.web.forms import no_control_characters, plain
 from app.web.languages import gettext as _
 from app.web.portal import services
@@ -110,6 +111,20 @@ def spans_of(field: TextAreaField) -> list[Span]:
     """The spans in a valid field of them."""
     found = read(field.data or "")
     return [] if isinstance(found, Unread) else found
+
+
+def end_of(field: DateField, days: int) -> datetime | None:
+    """The end of the day in a field; None, which the field then says, unless it is today or at most `days` ahead."""
+    day, today = field.data, datetime.now(UTC).astimezone(ZONE).date()
+    if day is not None and today <= day <= today + timedelta(days=days):
+        return datetime(day.year, day.month, day.day, tzinfo=ZONE) + timedelta(days=1)
+    field.errors = [_("Choose a day from today on, at most %(days)s days ahead.", days=days)]
+    return None
+
+
+def last_day(end: datetime) -> str:
+    """The day at whose end something ends, or on which it was ended: what `end_of` was given."""
+    return f"{(end - timedelta(microseconds=1)).astimezone(ZONE):%Y-%m-%d}"
 
 
 def proposal_life() -> timedelta:

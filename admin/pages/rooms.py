@@ -1,6 +1,6 @@
 """Computer rooms: a registration point enters them, an approver above decides, on one page."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from flask import Blueprint, flash, redirect, render_template, url_for
@@ -10,17 +10,18 @@ from wtforms import DateField, StringField
 from wtforms.validators import InputRequired, Length
 
 from admin import rooms
+from admin.pages.fields import end_of
 from admin.pages.reach import officer, reading, transaction, typed, where
 from admin.rooms import State
 from app.errors import BadInput, NotFound
-from app.web.formats import ZONE
 from app.web.forms import OwnForm, no_control_characters, plain, require_mark, single
 from app.web.languages import gettext as _
 from app.web.portal import client_ip
 from app.wording import N_
 
 pages = Blueprint("rooms", __name__)
-LONGEST: Final = timedelta(days=120)
+#: days ahead
+LONGEST: Final = 120
 STATE_WORDS: Final[dict[State, tuple[str, str]]] = {
     "asked": ("to_do", N_("Waits for approval")),
     "approved": ("done", N_("Approved")),
@@ -106,12 +107,8 @@ def _until(form: RoomForm) -> datetime | None:
                 " 203.0.113.0/28; ask the person who looks after your network."
             )
         ]
-    day, today = form.until.data, datetime.now(UTC).astimezone(ZONE).date()
-    if day is None or not today <= day <= today + LONGEST:
-        form.until.errors = [_("Choose a day from today on, at most %(days)s days ahead.", days=LONGEST.days)]
-    if day is None or form.network.errors or form.until.errors:
-        return None
-    return datetime(day.year, day.month, day.day, tzinfo=ZONE) + timedelta(days=1)
+    until = end_of(form.until, LONGEST)
+    return None if form.network.errors else until
 
 
 def _page(form: RoomForm) -> str:

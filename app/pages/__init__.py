@@ -4,7 +4,7 @@ from typing import Final
 
 from app import sessions
 from app.accounts import device_hash
-from app.pages import account, archive, card, preferences, public, roots
+from app.pages import account, archive, card, interrupted, preferences, public, roots
 from app.sessions import Visitor
 from app.web.portal import Portal, Services, device_token
 
@@ -54,5 +54,6 @@ CANDIDATES: Final = Portal(
     blueprints=(public.pages, account.pages, card.pages, preferences.pages, archive.pages, roots.pages),
     open_pages=OPEN,
     sign_in_page="account.sign_in",
+    interrupted={"preferences.keep": interrupted.page},
     load_visitor=_visitor,
 )

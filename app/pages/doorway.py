@@ -3,7 +3,7 @@
 import base64
 import hmac
 import json
-from typing import Final
+from typing import Any, Final
 
 from cryptography.fernet import Fernet, InvalidToken
 from flask import Response, make_response, redirect, request, session, url_for
@@ -81,7 +81,7 @@ def keep_step(purpose: str, **values: str) -> None:
     It lies in the form cookie, encrypted: the next person at a shared computer cannot read the last digits of an
     identity number there. It proves nothing and lets nobody in.
     """
-    session[_KEPT + purpose] = _cipher(purpose).encrypt(json.dumps(values).encode()).decode("ascii")
+    session[_KEPT + purpose] = locked(purpose, **values)
 
 
 def step(purpose: str) -> dict[str, str] | None:
@@ -89,18 +89,26 @@ def step(purpose: str) -> dict[str, str] | None:
 
     A form says itself which first page it follows (`step_token`): two windows do not mix.
     """
-    token = request.form.get("step") if request.method == "POST" else session.get(_KEPT + purpose)
-    try:
-        read = _cipher(purpose).decrypt(str(token or ""), ttl=STEP_LIFE)
-    except InvalidToken:
-        return None
-    values: dict[str, str] = json.loads(read)
-    return values
+    return unlocked(purpose, step_token(purpose), STEP_LIFE)
 
 
 def step_token(purpose: str) -> str:
     """The value of the form's hidden field `step`."""
     return str((request.form.get("step") if request.method == "POST" else session.get(_KEPT + purpose)) or "")
+
+
+def locked(purpose: str, **values: Any) -> str:
+    """`values`, that JSON can hold, as a text to put into a page: only this service reads it, for this `purpose`."""
+    return _cipher(purpose).encrypt(json.dumps(values).encode()).decode("ascii")
+
+
+def unlocked(purpose: str, token: str, life: int) -> dict[str, Any] | None:
+    """What `locked` made a text of at most `life` seconds ago; None for any other text."""
+    try:
+        values: dict[str, Any] = json.loads(_cipher(purpose).decrypt(token, ttl=life))
+    except InvalidToken:
+        return None
+    return values
 
 
 def _cipher(purpose: str) -> Fernet:

@@ -267,6 +267,8 @@ class NumberForm(Form):
 class SignInForm(Form):
     """Number and password; never a code (A-16)."""
 
+    #: what was typed before the session ended (`app.pages.interrupted`)
+    kept = HiddenField()
     number = CandidateNumberField(lazy_gettext("Candidate number"))
     password = PasswordField(lazy_gettext("Password"), validators=[InputRequired(lazy_gettext("Enter your password."))])
 

@@ -13,6 +13,7 @@ from app.entrance import NOTICE_VERSION, Activation, SignedIn, Weak
 from app.errors import ChallengeStale, TooSoon
 from app.pages.doorway import door, keep_step, let_in, step, step_token, token_of_device, where
 from app.pages.entries import ActivationForm, CardSignInForm, NumberForm, PersonForm, ResetForm, SignInForm
+from app.pages.interrupted import resumed
 from app.pages.words import _
 from app.web.guard import local_target
 from app.web.limits import limiter, sign_in_flood
@@ -110,7 +111,7 @@ def sign_in() -> BaseResponse:
             seconds = wait.seconds
         else:
             if isinstance(answer, SignedIn):
-                return let_in(answer, target=_next())
+                return resumed(answer, form.kept.data or "", _next())
             form.form_errors.append(
                 _(
                     "Candidate number and password do not fit together. Check both; capital and small letters differ."

@@ -76,8 +76,10 @@ def _gate() -> BaseResponse | None:
     endpoint = request.endpoint
     if endpoint is None or endpoint in services().portal.open_pages:
         return None
-    if current_user.is_authenticated:
+    if signed_in() is not None:
         return None
+    if request.method == "POST" and endpoint in services().portal.interrupted:
+        return services().portal.interrupted[endpoint]()
     target = url_for(services().portal.sign_in_page)
     if request.method == "GET":
         g.return_to = request.full_path if request.query_string else request.path

@@ -2,7 +2,7 @@
 
 import ipaddress
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 from flask import Blueprint, Flask, Response, current_app, g, request
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response as BaseResponse
 
 from app.db import Database
 from app.errors import NotFound
@@ -38,6 +39,8 @@ class Portal:
     sign_in_page: str
     #: who is behind a session id and a device hash, or None
     load_visitor: Callable[["Services", str], Any]
+    #: in the place of the way to the sign-in page: what a stranger gets who posts to one of these endpoints
+    interrupted: Mapping[str, Callable[[], BaseResponse]] = field(default_factory=dict)
     template_folders: tuple[str, ...] = ()
     #: the largest body of a request, bytes (S-16)
     largest_body: int = 256 * 1024

@@ -221,6 +221,22 @@ def test_a_new_second_factor_makes_the_old_one_void(world: World, desk: Desk, of
     assert isinstance(desk.sign_in(who.login, PASSWORD, offices.digits(who), world.where()), Opened)
 
 
+@pytest.mark.parametrize("what", ["password", "second factor"])
+def test_who_was_signing_in_with_the_old_ones_comes_too_late(
+    world: World, desk: Desk, offices: Offices, who: Colleague, what: str
+) -> None:
+    """The factors are compared before the transaction begins; new ones may be given in between."""
+    known = desk._look_up(who.login)
+    step = desk._step(known, PASSWORD, offices.digits(who))
+    assert step is not None
+    if what == "password":
+        appointments.reset_password(world.database, world.keys, who.login)
+    else:
+        appointments.reset_totp(world.database, world.keys, who.login)
+    with desk.database.transaction() as session:
+        assert desk._spend(session, known, step) is None
+
+
 def test_secrets_are_kept_sealed(world: World, who: Colleague) -> None:
     row = world.rows("SELECT * FROM officers")[0]
     assert who.totp_secret.encode() not in bytes(row["totp_sealed"])
@@ -265,7 +281,13 @@ def test_what_a_password_must_be(offices: Offices, who: Colleague, password: str
 
 
 def test_roles_stay_apart(offices: Offices) -> None:
-    assert {act for act, roles in MAY.items() if "system_admin" in roles} == {"see_progress", "see_schedule"}
+    assert {act for act, roles in MAY.items() if "system_admin" in roles} == {
+        "see_progress",
+        "see_schedule",
+        "see_accounts",
+        "keep_accounts",
+    }
+    assert MAY["keep_accounts"] == {"system_admin"}
     assert {act for act, roles in MAY.items() if "auditor" in roles} == {
         "see_progress",
         "see_schedule",
@@ -273,6 +295,7 @@ def test_roles_stay_apart(offices: Offices) -> None:
         "export_names",
         "see_alerts",
         "see_stock",
+        "see_accounts",
     }
     for role in ROLES:
         visitor = offices.visitor(offices.appoint(role=role))

@@ -65,7 +65,7 @@ def test_full_width_digits_and_blanks_are_read(browser: Browser, person: Person)
 def test_it_never_asks_for_a_code(browser: Browser) -> None:
     page = browser.get("/sign-in")
     assert "data-code" not in page.text
-    assert page.form(has="password").names == {"csrf_token", "number", "password"}
+    assert page.form(has="password").names == {"csrf_token", "kept", "number", "password"}
 
 
 def test_a_number_nobody_has_is_answered_like_any_other(world: World, browser: Browser, person: Person) -> None:

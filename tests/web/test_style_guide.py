@@ -237,6 +237,15 @@ def test_session_that_ended_leaves_the_page(page: Page, address: str) -> None:
     page.wait_for_url(left, timeout=5000)
 
 
+def test_session_that_ended_sends_a_changed_list_to_be_kept(page: Page, address: str) -> None:
+    page.clock.install()
+    page.goto(f"{address}/show/edit?idle=900")
+    page.locator('button[data-move="down"]').first.click()
+    with page.expect_request(lambda request: request.method == "POST") as sent:
+        page.clock.fast_forward("15:01")
+    assert "-position=" in (sent.value.post_data or "")
+
+
 def test_password_is_shown_on_request_and_hidden_when_sent(page: Page, address: str) -> None:
     page.goto(f"{address}/show/sign-in?language=en")
     page.locator("#password").fill("secret")

@@ -16,7 +16,8 @@ import pytest
 from admin.browser import Browser, WalkError, over_http
 from admin.stage import Process, Stage, free_port, stage
 from app import drafts, evidence, filings, preferences, tallies
-from tests.makers import Member, World, content
+from tests.makers import PASSWORD, Member, Person, World, content
+from tests.pages.walks import is_signed_in, sign_in
 
 PATIENCE_S = 60.0
 
@@ -146,18 +147,29 @@ def test_postgresql_killed_while_saving_loses_nothing_and_files_nothing_twice(ru
     assert_exactly_one_filing_each(running)
 
 
-def test_redis_killed_or_frozen_does_not_stop_filing(running: Running) -> None:
+def test_redis_killed_or_frozen_stops_neither_signing_in_nor_filing(running: Running) -> None:
     server = running.here.redis
+    people = [running.world.candidate() for _ in range(4)]
+    for person in people:
+        running.world.activate(person)
+
+    def signs_in(person: Person) -> bool:
+        browser = Browser(over_http(timeout=5), running.portal.url)
+        sign_in(browser, person.candidate_no, PASSWORD)
+        return is_signed_in(browser)
+
     pid = server.pid
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
     try:
+        assert all(map(signs_in, people[:2]))
         half = len(running.ready) // 2
         for member in running.ready[:half]:
             file_stubbornly(running, member)
     finally:
         os.kill(pid, signal.SIGCONT)
     server.kill()
+    assert all(map(signs_in, people[2:]))
     for member in running.ready[half:]:
         file_stubbornly(running, member)
 

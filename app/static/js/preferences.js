@@ -111,7 +111,13 @@ function enhance(form) {
   }
 
   form.addEventListener('submit', clean);
-  window.addEventListener('session-ended', clean);
+  window.addEventListener('session-ended', event => {
+    if (dirty) {
+      clean();
+      event.preventDefault();
+      form.submit();
+    }
+  });
   window.addEventListener('beforeunload', event => {
     if (dirty) {
       event.preventDefault();

@@ -50,7 +50,10 @@ function run(box) {
 
   function leave() {
     // Here the warning about unsaved changes would only keep the page on the screen.
-    window.dispatchEvent(new CustomEvent('session-ended'));
+    const ended = new CustomEvent('session-ended', { cancelable: true });
+    if (!window.dispatchEvent(ended)) {
+      return; // a form with changes sends them, and the page that asks to sign in again keeps them
+    }
     const here = window.location.pathname + window.location.search;
     window.location.assign(`${box.dataset.ended}?next=${encodeURIComponent(here)}`);
   }

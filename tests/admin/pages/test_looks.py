@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from io import BytesIO
 
 import pytest
+import zxingcpp
 from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from admin.alerts import Finding, raise_
@@ -151,6 +154,33 @@ def test_alerts_and_rooms_read_well(
     page.get_by_role("button").filter(has_text="实验楼三层机房").first.click()
     expect(page.locator(".notice-success")).to_be_visible()
     inspect(page)
+
+
+@pytest.mark.parametrize("width", [1280, 320])
+def test_accounts_read_well(open_page: Callable[..., Page], world: World, offices: Offices, width: int) -> None:
+    now = world.value("SELECT clock_timestamp()")
+    known = offices.appoint(world.point, name="陈静", until=now + timedelta(days=5))
+    page = open_page(width, who=offices.appoint(world.county, "system_admin"))
+    for place in ("/accounts", f"/accounts/{known.id}", f"/accounts/{known.id}/end", "/accounts/new"):
+        page.goto(place)
+        inspect(page)
+    page.locator("#office").select_option(str(world.point))
+    page.locator("#name").fill("陈静")
+    page.locator("#role-0").check()
+    page.locator("#login").fill("chen.jing")
+    page.locator("#until").fill(str((now + timedelta(days=2)).date()))
+    page.locator("#reason").fill("湘招任〔2017〕12 号")
+    go_on(page)
+    expect(page.locator("main .field-error")).to_have_count(1)
+    inspect(page)
+    page.locator("#another").check()
+    go_on(page)
+    inspect(page)
+    square = Image.open(BytesIO(page.locator(".qr-once").screenshot()))
+    assert [found.text.startswith("otpauth://") for found in zxingcpp.read_barcodes(square)] == [True]
+    page.emulate_media(media="print")
+    expect(page.locator(".notice-warning")).to_be_hidden()
+    assert page.pdf(prefer_css_page_size=True).count(b"/Type /Page\n") == 1
 
 
 def test_the_slip_fits_one_sheet(open_page: Callable[..., Page], person: Person) -> None:
