@@ -59,6 +59,7 @@ def run(wish: Wish, tell: Callable[[str], object]) -> None:
             where = up.enter_context(stage(wish.directory))
             portals = up.enter_context(where.portals({"candidates": wish.port, "offices": wish.offices_port}))
             cast = _cast(where, wish.candidates, tell)
+            up.enter_context(where.schedule())
             stopped = threading.Event()
             sender = threading.Thread(
                 target=post_to(where, where.directory / "messages.log").until_stopped, args=(stopped,)

@@ -34,6 +34,7 @@ ROLE_NAMES: Final[dict[Role, str]] = {
 
 Act = Literal[
     "see_progress",
+    "see_schedule",
     "see_names",
     "export_names",
     "chase",
@@ -60,6 +61,7 @@ Act = Literal[
 #: who may do what. The three kinds of officers of MLPS 8.1.4.2 stay apart: business, audit, system (O-12)
 MAY: Final[dict[Act, frozenset[Role]]] = {
     "see_progress": frozenset(ROLES),
+    "see_schedule": frozenset(ROLES),
     "see_names": frozenset({"operator", "approver", "auditor"}),
     "export_names": frozenset({"operator", "approver", "auditor"}),
     "chase": frozenset({"operator", "approver"}),

@@ -9,7 +9,7 @@ is a `Kind`; `admin.deeds` lists them.
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
 from sqlalchemy import CheckConstraint, Connection, ForeignKey, Index, text
@@ -26,6 +26,26 @@ from app.errors import NotAllowed, NotFound, OutOfDate
 Decision = Literal["approved", "refused", "withdrawn", "expired"]
 #: names (msgids) and values, in the order they are shown
 Facts = Sequence[tuple[str, str]]
+#: begins a value that is a moment: whoever reads it has a language, whoever writes it has none
+_MOMENT: Final = "@"
+
+
+def at(moment: datetime | None) -> str:
+    """A moment as a value of facts."""
+    return f"{_MOMENT}{moment.astimezone(UTC).isoformat()}" if moment else ""
+
+
+def moment_in(value: str) -> datetime | None:
+    """The moment a value of facts is, if it is one."""
+    return datetime.fromisoformat(value[1:]) if value.startswith(_MOMENT) else None
+
+
+class Obstacle(OutOfDate):
+    """The deed cannot be done as things stand; `words` (a msgid) say why. Nothing has changed."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(words)
+        self.words = words
 
 
 class Proposal(Base):
@@ -124,6 +144,8 @@ class Kind:
     propose: Act
     approve: Act
     deed: Deed
+    #: the approval only begins it: it takes effect later, and can be cancelled until then
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)

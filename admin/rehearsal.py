@@ -28,6 +28,8 @@ YEAR: Final = 2017
 #: the window of the ordinary batches
 WINDOW: Final = "W2"
 CODES: Final = 40
+#: begins a statement of the owner's that moves windows past the rules of `app.batches`, as `FROM free`
+FREE: Final = "WITH free AS MATERIALIZED (SELECT set_config('zhiyuan.windows', 'free', true))"
 
 Tell = Callable[[str], object]
 
@@ -89,8 +91,8 @@ def open_again(where: Stage) -> bool:
     """
     with where.database.transaction() as session:
         moved = session.execute(
-            text("""
-                WITH ordinary AS (
+            text(f"""
+                {FREE}, ordinary AS (
                     SELECT max(opens_at) AS opens_at, max(closes_at) AS closes_at FROM batches
                     WHERE parent_id IS NULL AND spec ->> 'window' = :window
                 ), shift AS (
@@ -98,9 +100,9 @@ def open_again(where: Stage) -> bool:
                     FROM ordinary WHERE clock_timestamp() >= closes_at - interval '1 hour'
                 )
                 UPDATE batches SET opens_at = opens_at + days, closes_at = closes_at + days,
-                    suspended_at = suspended_at + days
-                FROM shift
-            """),
+                    suspended_at = suspended_at + days, moved_from = moved_from + days
+                FROM shift, free
+            """),  # noqa: S608 -- constants
             {"window": WINDOW},
         )
         return bool(getattr(moved, "rowcount", 0))

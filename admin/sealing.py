@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session
 
 from admin import ledger, sealed_list
 from admin.intake.loading.report import driver
-from app import audit, evidence, filings, proofs
+from app import audit, batches, evidence, filings, proofs
 from app.db import Database, clock, together
 from app.errors import NotFound, Refusal
 from app.evidence import canonical, filing_digest
@@ -98,16 +98,20 @@ def seal(database: Database, keys: SealKeys, batch_code: str, grace: timedelta =
 
 
 def _closed(session: Session, batch_code: str, grace: timedelta) -> _Close:
-    # alone: every filing that was being decided is decided now, and the next one reads a clock past the end
-    row = session.execute(
-        text("SELECT id, code, opens_at, closes_at FROM batches WHERE code = :code FOR UPDATE"), {"code": batch_code}
-    ).first()
-    if row is None:
+    batch_id = session.execute(text("SELECT id FROM batches WHERE code = :code"), {"code": batch_code}).scalar()
+    if batch_id is None:
         raise NotFound(f"no batch {batch_code}")
+    # alone: every filing that was being decided is decided now, and the next one reads a clock past the end
+    batches.hold(session, batch_id)
+    row = session.execute(
+        text("SELECT id, code, opens_at, closes_at, suspended_at FROM batches WHERE id = :batch"), {"batch": batch_id}
+    ).one()
+    if row.suspended_at is not None:
+        raise CannotSeal(f"batch {batch_code} is suspended; it closes after it has been resumed")
     if clock(session) < row.closes_at + grace:
         when = f"{row.closes_at + grace:%Y-%m-%d %H:%M:%S} UTC"
         raise CannotSeal(f"batch {batch_code} is not closed; seal it after {when}")
-    return _Close(*row)
+    return _Close(row.id, row.code, row.opens_at, row.closes_at)
 
 
 def _there(session: Session, close: _Close) -> Sealed | None:

@@ -22,10 +22,12 @@ from admin.browser import Browser, Fields, Page, WalkError, over_http
 from admin.demo import post_to
 from admin.evidence_check import Keys
 from admin.glance import addresses, asked, receipt_token, require, right, typed
-from admin.rehearsal import Player
+from admin.officers import Role
+from admin.rehearsal import FREE, Player
 from admin.stage import Process, Stage, erase, free_port, stage
 from app import batches, catalogue, evidence, sessions
 from app.evidence import Receipt
+from app.web.formats import ZONE
 
 CANDIDATES: Final = 300
 OFFICE: Final = "430100"
@@ -33,6 +35,9 @@ CARDS: Final = 12
 BATCH: Final = "1"
 PASSWORD: Final = "岳麓山下 2017 smoke"  # noqa: S105 -- of a candidate who lives for a minute
 OFFICER_PASSWORD: Final = "Smoke-walk-2017"  # noqa: S105
+#: within so much a moved end holds on every worker (O-08): so many pages in a row show it
+PROMISED: Final = timedelta(seconds=5)
+OFTEN: Final = 12
 _SHOWN: Final = 600
 
 
@@ -50,7 +55,8 @@ def run(tell: Tell) -> None:
     directory.chmod(0o711)  # as root, PostgreSQL's account passes through it
     try:
         with (
-            stage(directory, durable=False) as where,
+            stage(directory, durable=False, cool_off_minutes=0) as where,
+            where.schedule(),
             where.portals({"candidates": free_port(), "offices": free_port()}) as portals,
             rehearsal.lot_in_the_making(where.keys, "0001", CARDS) as lot,
         ):
@@ -82,6 +88,7 @@ class Walk:
     def __post_init__(self) -> None:
         self.candidate = Browser(over_http(), self.portals[0].url)
         self.officer = Browser(over_http(), self.portals[1].url)
+        self.province = Browser(over_http(), self.portals[1].url)
 
     def whole(self) -> None:
         """Every step in order."""
@@ -102,6 +109,7 @@ class Walk:
             ("after the close a right code is refused", self.candidate, self.closed),
             ("after the close the list is to be read only", self.candidate, self.read_only),
             ("the last confirmation sent again still gives its receipt", self.candidate, self.replay),
+            ("two officers of the province move the end; every worker is open again", self.province, self.reopen),
             ("the messages go out, without the list", self.candidate, self.messages),
             ("every chain, receipt and code in the database holds", self.candidate, self.chains),
         ]
@@ -262,28 +270,32 @@ class Walk:
         point = self._value(
             "SELECT p.code FROM candidates c JOIN offices p ON p.id = c.point_id WHERE c.id = :id", id=self.player.id
         )
+        self._sign_in(self.officer, "smoke", point, "operator")
+        require(self._filed_shown() == 0, "somebody has filed already")
+
+    def _sign_in(self, browser: Browser, login: str, office: str, role: Role) -> None:
+        """Appoint an officer, and sign in as them."""
         made = appointments.appoint(
             self.where.database,
             self.where.keys,
-            login="smoke",
+            login=login,
             name="演练",
-            office_code=point,
-            role="operator",
+            office_code=office,
+            role=role,
             until=datetime.now(UTC) + timedelta(days=1),
             password=OFFICER_PASSWORD,
         )
-        page = right(self.officer.get("/sign-in"))
+        page = right(browser.get("/sign-in"))
         # the words below are read in English
-        page = right(self.officer.submit(page.form(action="/language"), {"language": "en"}))
-        page = right(self.officer.get("/sign-in"))
+        page = right(browser.submit(page.form(action="/language"), {"language": "en"}))
+        page = right(browser.get("/sign-in"))
         factors = {
             "login": made.login,
             "password": OFFICER_PASSWORD,
             "digits": totp.shown_at(made.totp_secret or "", datetime.now(UTC)),
         }
-        page = right(self.officer.submit(page.form(has="digits"), factors))
+        page = right(browser.submit(page.form(has="digits"), factors))
         require("/progress/" in page.url, "signing in does not lead to the progress page")
-        require(self._filed_shown() == 0, "somebody has filed already")
 
     def officer_sees(self) -> None:
         """Whether, never what."""
@@ -307,7 +319,8 @@ class Walk:
         self.edit(2)
         with self.where.database.transaction() as session:
             session.execute(
-                text("UPDATE batches SET closes_at = clock_timestamp() WHERE code = :code"), {"code": BATCH}
+                text(f"{FREE} UPDATE batches SET closes_at = clock_timestamp() FROM free WHERE code = :code"),  # noqa: S608
+                {"code": BATCH},
             )
         page = self.candidate.page
         form = page.form(action="/confirm")
@@ -319,9 +332,12 @@ class Walk:
 
     def read_only(self) -> None:
         """No field to type into."""
-        page = right(self.candidate.get(f"/preferences/{BATCH}/edit"))
-        fields = [name for form in page.forms for name in form.names if re.search(r"-[0-9]+-(code|majors?)", name)]
+        fields = self._fields()
         require(not fields, f"there are fields to type into: {fields[:3]}")
+
+    def _fields(self) -> list[str]:
+        page = right(self.candidate.get(f"/preferences/{BATCH}/edit"))
+        return [name for form in page.forms for name in form.names if re.search(r"-[0-9]+-(code|majors?)", name)]
 
     def replay(self) -> None:
         """The same form once more, as from a browser that never got the answer."""
@@ -329,6 +345,25 @@ class Walk:
         page = right(self.candidate.send("POST", action, fields))
         require(page.url.rstrip("/").endswith("/2"), "it does not lead to receipt number 2")
         self.verify(2)
+
+    def reopen(self) -> None:
+        """One proposes, the other types the batch's code again; within five seconds candidates can file."""
+        province = self._value("SELECT code FROM offices WHERE level = 'province'")
+        second = Browser(over_http(), self.portals[1].url)
+        self._sign_in(self.province, "smoke.first", province, "operator")
+        self._sign_in(second, "smoke.second", province, "approver")
+        page = right(self.province.get(f"/schedule/{BATCH}/end"))
+        later = (datetime.now(ZONE) + timedelta(hours=2)).strftime("%Y-%m-%dT%H:%M")
+        page = right(self.province.submit(page.form(has="reason"), {"at": later, "reason": "smoke walk"}))
+        right(second.submit(right(second.get(page.url)).form(action="/approve"), {"word": BATCH}))
+        patience = time.monotonic() + 30
+        while self._count("SELECT count(*) FROM batch_acts WHERE outcome = 'done'") == 0:
+            require(time.monotonic() < patience, "the end has not moved")
+            time.sleep(0.1)
+        took = self._value("SELECT settled_at - effective_at FROM batch_acts")
+        require(took < PROMISED, f"it took {took}")
+        for _ in range(OFTEN):  # each is a connection of its own, so both workers are asked
+            require(bool(self._fields()), "there is no field to type into: a worker does not know of it")
 
     # --- behind the pages -----------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from admin import schema
+from admin import schema, window_acts
 from app.candidates import Sealer
 from app.db import Database
 from app.entrance import Door
@@ -56,6 +57,18 @@ class Stage:
         return Door(self.database, self.keys, self.sealer, settings.session_seconds, settings.card_codes)
 
     @contextmanager
+    def schedule(self) -> Iterator[None]:
+        """Windows move as approved while the block lasts, as by `python -m admin schedule run --follow`."""
+        stopped = threading.Event()
+        process = threading.Thread(target=window_acts.follow, args=(self.database, stopped, lambda _: None))
+        process.start()
+        try:
+            yield
+        finally:
+            stopped.set()
+            process.join()
+
+    @contextmanager
     def portals(self, ports: Mapping[Portal, int], workers: int = 2) -> Iterator[list["Process"]]:
         """Portals on ports of 127.0.0.1, starting when the block begins (`wait_until_ready`), gone when it ends."""
         started: list[Process] = []
@@ -70,13 +83,17 @@ class Stage:
 
 
 @contextmanager
-def stage(directory: Path, *, durable: bool = True) -> Iterator[Stage]:
+def stage(directory: Path, *, durable: bool = True, cool_off_minutes: int = 5) -> Iterator[Stage]:
     """Start the servers in `directory`, make what is missing, and stop them at the end. Raises `EmbeddedError`."""
     with embedded.Postgres(directory, durable=durable) as postgres, embedded.Redis(directory) as redis:
         key_files.make(directory / "keys")
         schema.upgrade(postgres.url)
         settings = Settings(
-            database_url=postgres.url, redis_url=redis.url, keys_directory=directory / "keys", log_level="WARNING"
+            database_url=postgres.url,
+            redis_url=redis.url,
+            keys_directory=directory / "keys",
+            cool_off_minutes=cool_off_minutes,
+            log_level="WARNING",
         )
         database = Database(postgres.url, pool_size=6)
         try:
@@ -194,6 +211,7 @@ def _environment(settings: Settings, port: int, workers: int) -> dict[str, str]:
         "DATABASE_URL": settings.database_url,
         "REDIS_URL": settings.redis_url,
         "KEYS_DIRECTORY": str(settings.keys_directory.resolve()),
+        "COOL_OFF_MINUTES": str(settings.cool_off_minutes),
         "LOG_LEVEL": settings.log_level,
         "WORKERS": str(workers),
         "THREADS": "4",  # no nginx here: browsers keep idle connections open

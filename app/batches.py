@@ -1,8 +1,13 @@
 """Batches: what may be filed, by whom, and when.
 
-Whether a batch is open is a function of its row and the database's clock, spelled once (`state_of` and
-its SQL twin are tested against each other); there is no flag to forget. A window is half-open: the
-instant `opens_at` is inside, the instant `closes_at` is not.
+Whether a batch is open is a function of its row and the database's clock, spelled once; there is no flag to
+forget. A window is half-open: the instant `opens_at` is inside, the instant `closes_at` is not. A batch that is
+suspended does not close before it is resumed, for candidates were told that its end will be moved.
+
+Whoever changes a window holds the batch alone (`hold`), and every save holds it together with others
+(`SHARED_SQL`), so that each save is wholly before or after. What a window may become is kept by a trigger
+(`keep_windows`), whoever writes: once open it opens when it did and ends later only (O-07), and a suspension costs
+nobody a minute.
 """
 
 from collections.abc import Mapping
@@ -11,7 +16,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final, Literal
 
-from sqlalchemy import Boolean, CheckConstraint, Computed, Connection, ForeignKey, Integer, Text, text
+from sqlalchemy import Boolean, CheckConstraint, Computed, Connection, ForeignKey, Integer, Text, TextClause, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -47,6 +52,8 @@ class Batch(Base):
     opens_at: Mapped[Moment]
     closes_at: Mapped[Moment]
     suspended_at: Mapped[Moment | None]
+    #: the end before it was last moved: what candidates are told of a move comes from here (O-09)
+    moved_from: Mapped[Moment | None]
     #: every column is barred to candidates already admitted, so they do not file here and nobody waits for them
     closed_to_admitted: Mapped[bool] = mapped_column(Boolean, Computed("closed_to_admitted(spec)", persisted=True))
 
@@ -63,11 +70,9 @@ class Window:
         """The batch's state at `moment`; half-open, so at `closes_at` it is closed."""
         if moment < self.opens_at:
             return "not_yet_open"
-        if moment >= self.closes_at:
-            return "closed"
-        if self.suspended_at is not None and moment >= self.suspended_at:
-            return "suspended"
-        return "open"
+        if self.suspended_at is not None and self.suspended_at < self.closes_at:
+            return "suspended" if moment >= self.suspended_at else "open"
+        return "closed" if moment >= self.closes_at else "open"
 
     def require_open(self, moment: datetime, *, grace: timedelta = timedelta(0)) -> None:
         """Raise `NotYetOpen`, `Suspended` or `Closed` unless a filing may be decided at `moment`.
@@ -99,6 +104,8 @@ class Opened:
     closed_to_admitted: bool
     #: the database's clock when the row was read
     now: datetime
+    #: the end before it was last moved
+    moved_from: datetime | None
 
     @property
     def state(self) -> State:
@@ -109,7 +116,7 @@ class Opened:
 FIELDS = """
     b.id AS batch_id, b.code AS batch_code, b.name AS batch_name, b.parent_id, b.spec::text AS spec, b.revision,
     b.catalogue_version, b.opens_at, b.closes_at, b.suspended_at, b.subject_classes, b.closed_to_admitted,
-    clock_timestamp() AS now
+    b.moved_from, clock_timestamp() AS now
 """
 
 
@@ -131,6 +138,7 @@ def from_row(row: Mapping[str, Any]) -> Opened:
         window=Window(row["opens_at"], row["closes_at"], row["suspended_at"]),
         closed_to_admitted=row["closed_to_admitted"],
         now=row["now"],
+        moved_from=row["moved_from"],
     )
 
 
@@ -154,18 +162,61 @@ def one(connection: Connection | Session, code: str) -> Opened:
     return from_row(row)
 
 
-_HOLD = text("SELECT closes_at FROM batches WHERE id = :batch FOR UPDATE")
-_EXTEND = text(
-    "UPDATE batches SET closes_at = :closes_at WHERE id = :batch"
+# --- acts upon a window ------------------------------------------------------------------------------
+
+# PostgreSQL lets a shared lock of a row in while an exclusive one waits: eight saves at a time, one after the other,
+# kept an extension waiting for twenty seconds. An advisory lock has a queue, so it is taken before the row's.
+_GATE: Final = 7_302_022
+#: a value of a question about a batch `b`: until the transaction ends it is held, together with others
+SHARED_SQL: Final = f"pg_advisory_xact_lock_shared({_GATE}, CAST(b.id AS integer))"
+_ALONE = text(f"SELECT pg_advisory_xact_lock({_GATE}, CAST(:batch AS integer))")
+# not FOR UPDATE: rows that only refer to the batch, as drafts do, need not wait, nor be waited for
+_HOLD = text("SELECT 1 FROM batches WHERE id = :batch FOR NO KEY UPDATE")
+
+
+def hold(session: Session, batch_id: int) -> None:
+    """Hold a batch alone: every save that holds it is decided, and the next one waits."""
+    session.execute(_ALONE, {"batch": batch_id})
+    session.execute(_HOLD, {"batch": batch_id})
+
+
+_OPENING = text("UPDATE batches SET opens_at = :opens_at WHERE id = :batch AND clock_timestamp() < opens_at")
+_END = text(
+    "UPDATE batches SET moved_from = closes_at, closes_at = :closes_at WHERE id = :batch"
     " AND (clock_timestamp() < opens_at OR :closes_at > closes_at)"
 )
+_SUSPEND = text("""
+    UPDATE batches SET suspended_at = clock_timestamp() WHERE id = :batch AND suspended_at IS NULL
+    AND opens_at <= clock_timestamp() AND clock_timestamp() < closes_at
+""")
+_RESUME = text("""
+    UPDATE batches SET moved_from = closes_at, suspended_at = NULL,
+        closes_at = greatest(CAST(:closes_at AS timestamptz), closes_at + (clock_timestamp() - suspended_at))
+    WHERE id = :batch AND suspended_at IS NOT NULL
+""")
+
+
+def move_opening(session: Session, batch_id: int, opens_at: datetime) -> bool:
+    """Move the opening of a batch that has not opened. Returns whether it moved."""
+    return _change(session, _OPENING, batch_id, opens_at=opens_at)
 
 
 def move_end(session: Session, batch_id: int, closes_at: datetime) -> bool:
-    """Move a batch's end; once it has opened only later (O-07). Returns whether it moved.
+    """Move a batch's end; once it has opened only later (O-07). Returns whether it moved."""
+    return _change(session, _END, batch_id, closes_at=closes_at)
 
-    Waits for every filing that holds the batch, so each of them is decided wholly before or after.
-    """
-    session.execute(_HOLD, {"batch": batch_id})
-    moved = session.execute(_EXTEND, {"batch": batch_id, "closes_at": closes_at})
-    return bool(getattr(moved, "rowcount", 0))
+
+def suspend(session: Session, batch_id: int) -> bool:
+    """Stop filing in an open batch now. Returns whether it was open."""
+    return _change(session, _SUSPEND, batch_id)
+
+
+def resume(session: Session, batch_id: int, closes_at: datetime | None) -> bool:
+    """Go on: the end moves by as long as filing was stopped, or to `closes_at` where that is later still."""
+    return _change(session, _RESUME, batch_id, closes_at=closes_at)
+
+
+def _change(session: Session, statement: TextClause, batch_id: int, **to: datetime | None) -> bool:
+    hold(session, batch_id)
+    changed = session.execute(statement, {"batch": batch_id, **to})
+    return bool(getattr(changed, "rowcount", 0))

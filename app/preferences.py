@@ -20,7 +20,20 @@ from typing import Any, Final, Literal
 
 from sqlalchemy.orm import Session
 
-from app import accounts, audit, bindings, catalogue, choices, drafts, evidence, filings, rules, standing, tallies
+from app import (
+    accounts,
+    audit,
+    batches,
+    bindings,
+    catalogue,
+    choices,
+    drafts,
+    evidence,
+    filings,
+    rules,
+    standing,
+    tallies,
+)
 from app.batches import Opened
 from app.bindings import Right
 from app.catalogue import Slice
@@ -89,12 +102,19 @@ __all__ = [
 #: how often a person files at most, in all batches together (F-14): so many in so long
 PACE: Final = ((10, timedelta(minutes=1)), (60, timedelta(days=1)))
 
-_LOCK: Final = Question("""
+_LOCK: Final = Question(f"""
     WITH candidate AS MATERIALIZED (
         SELECT candidate_id FROM accounts WHERE candidate_id = :candidate FOR UPDATE
+    ), held AS MATERIALIZED (
+        SELECT b.id, {batches.SHARED_SQL} FROM batches b, candidate WHERE b.code = :batch
     )
-    SELECT 1 FROM batches b, candidate WHERE b.code = :batch FOR SHARE OF b
-""")
+    SELECT 1 FROM batches b JOIN held ON held.id = b.id FOR SHARE OF b
+""")  # noqa: S608 -- constants
+
+
+def hold(session: Session, visitor: Visitor, batch_code: str) -> None:
+    """Hold the candidate alone, then the batch together with whoever else saves."""
+    _LOCK.first(session, {"candidate": visitor.candidate_id, "batch": batch_code})
 
 
 def list_digest(
@@ -301,7 +321,7 @@ def confirm(  # noqa: PLR0913, PLR0917 -- who, what, from where, and what it tak
     Raises `ClockInDoubt`, `WindowShut`, `ChallengeStale`, `KeyReused`, `RulesBroken`, `NoCard`, `TooSoon`; then
     nothing changed.
     """
-    _LOCK.first(session, {"candidate": visitor.candidate_id, "batch": batch_code})
+    hold(session, visitor, batch_code)
     row = standing.row(session, visitor, batch_code, answer.key)
     found = standing.read(visitor, row)
     if row["prior_number"] is not None:

@@ -108,6 +108,8 @@ class Settings(BaseModel):
     card_codes: int = Field(default=40, ge=10, le=60)
     #: minutes in which a second officer decides on what a first one proposes
     proposal_minutes: int = Field(default=30, ge=5, le=1440)
+    #: minutes for which an approved act upon a batch waits and can be cancelled; suspending never waits (O-10)
+    cool_off_minutes: int = Field(default=5, ge=0, le=60)
     #: cards one officer may replace in 24 hours, as the first or the second of two (D-13)
     replacements_a_day: int = Field(default=20, ge=1)
     #: phone numbers one officer may look at in full a day (P-02)

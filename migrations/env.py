@@ -13,6 +13,7 @@ import admin.officers
 import admin.proposals
 import admin.reminders
 import admin.rooms
+import admin.schedule
 import admin.snapshots
 import admin.statements
 import admin.stock
@@ -47,6 +48,7 @@ TABLES: Final = (
     admin.proposals,
     admin.reminders,
     admin.rooms,
+    admin.schedule,
     admin.snapshots,
     admin.statements,
     admin.stock,

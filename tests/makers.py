@@ -20,6 +20,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from admin.rehearsal import FREE
 from app import passwords, sessions, tallies
 from app.bindings import Lot, bring_in, hand_out
 from app.candidates import Sealer
@@ -445,7 +446,8 @@ class World:
     def move_end(self, batch_id: int, seconds: float) -> None:
         """Set a batch's end to so many seconds from now, past the rule that it only moves later."""
         self.do(
-            "UPDATE batches SET closes_at = clock_timestamp() + CAST(:span AS interval) WHERE id = :batch",
+            f"{FREE} UPDATE batches SET closes_at = clock_timestamp() + CAST(:span AS interval)"  # noqa: S608
+            " FROM free WHERE id = :batch",
             span=timedelta(seconds=seconds),
             batch=batch_id,
         )

@@ -20,6 +20,7 @@ from admin.pages import (
     public,
     replacing,
     rooms,
+    schedule,
     stock,
     transfers,
 )
@@ -78,6 +79,7 @@ OFFICES: Final = Portal(
         acts.pages,
         alerts.pages,
         rooms.pages,
+        schedule.pages,
         metrics.pages,
         close.pages,
         accounts.pages,

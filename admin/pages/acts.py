@@ -6,9 +6,9 @@ from werkzeug.wrappers import Response
 from admin import proposals
 from admin.deeds import KINDS
 from admin.pages import protocols
-from admin.pages.protocols import DECISIONS, said
+from admin.pages.protocols import decision, said
 from admin.pages.reach import officer, reading, transaction, where
-from admin.proposals import Mistyped, Proposed
+from admin.proposals import Mistyped, Obstacle, Proposed
 from app.web.forms import plain, require_mark, single
 from app.web.languages import gettext as _
 
@@ -24,7 +24,7 @@ def waiting() -> str:
     mine = [act for act in found if act.state == "open" and _may_decide(act)]
     others = [act for act in found if act.state == "open" and not _may_decide(act)]
     done = [act for act in found if act.state != "open"]
-    return render_template("acts/waiting.html", mine=mine, others=others, done=done, kinds=KINDS, decisions=DECISIONS)
+    return render_template("acts/waiting.html", mine=mine, others=others, done=done, kinds=KINDS, decision=decision)
 
 
 def _may_decide(act: Proposed) -> bool:
@@ -45,9 +45,9 @@ def _page(act: int, wrong: str = "") -> str:
         "acts/one.html",
         act=found,
         kind=KINDS[found.kind],
-        facts=said(found.facts),
+        facts=said(found.facts, found.now if found.state == "open" else None),
         outcome=said(found.outcome or []),
-        decisions=DECISIONS,
+        decision=decision(found),
         may_decide=_may_decide(found),
         wrong=wrong,
     )
@@ -66,11 +66,17 @@ def protocol(act: int) -> Response:
 def approve(act: int) -> Response | tuple[str, int]:
     """Approve, by retyping; the deed is done in the same transaction."""
     _require(act)
-    with transaction() as session:
-        answer = proposals.approve(session, officer(), KINDS, act, plain(single("word")), where())
+    try:
+        with transaction() as session:
+            answer = proposals.approve(session, officer(), KINDS, act, plain(single("word")), where())
+    except Obstacle as obstacle:
+        return _page(act, _(obstacle.words)), 409
     if isinstance(answer, Mistyped):
         return _page(act, _("This is not what stands above. Nothing was done. Compare it and type it again.")), 422
-    flash(_("Approved and done."), "success")
+    if KINDS[answer.kind].waits:
+        flash(_("Approved. It takes effect after the waiting time; until then it can be cancelled."), "success")
+    else:
+        flash(_("Approved and done."), "success")
     return redirect(url_for(".one", act=act), 303)
 
 

@@ -6,13 +6,13 @@ from datetime import datetime
 from flask import Response
 
 from admin.deeds import KINDS
-from admin.proposals import Facts, Proposed
+from admin.proposals import Facts, Proposed, moment_in
 from admin.register import Registered
 from admin.transfers import Boxed, Sent, State
 from app import printing
 from app.pages.papers import service_name
 from app.printing import Protocol, Sheet, SheetColumn
-from app.web.formats import full_moment, moment
+from app.web.formats import full_moment, moment, span
 from app.web.languages import gettext as _
 from app.web.languages import language
 from app.web.portal import services
@@ -78,7 +78,7 @@ def of_act(act: Proposed, now: datetime) -> Response:
         (_("Reason"), act.reason),
         (_("Proposed by"), f"{act.proposer}, {full_moment(act.proposed_at)}"),
         *([(_("Decided by"), f"{act.decider}, {full_moment(act.decided_at)}")] if act.decider else []),
-        (_("Decision"), _(DECISIONS[act.state])),
+        (_("Decision"), decision(act)),
         *said(act.outcome or []),
     ]
     title = _("Protocol: %(act)s", act=_(KINDS[act.kind].title))
@@ -94,9 +94,29 @@ DECISIONS = {
 }
 
 
-def said(facts: Facts) -> list[tuple[str, str]]:
-    """Facts in the reader's language; a value that is a word of ours is translated, too."""
-    return [(_(name), _(value) if value else "") for name, value in facts]
+def decision(act: Proposed) -> str:
+    """Whether it waits, or what became of it, in words."""
+    waits = act.state == "approved" and KINDS[act.kind].waits
+    return _("approved") if waits else str(_(DECISIONS[act.state]))
+
+
+def said(facts: Facts, now: datetime | None = None) -> list[tuple[str, str]]:
+    """Facts in the reader's language; a value that is a word of ours is translated, too.
+
+    With `now` a moment is followed by how far off it is.
+    """
+    return [(_(name), _said(value, now)) for name, value in facts]
+
+
+def _said(value: str, now: datetime | None) -> str:
+    when = moment_in(value)
+    if when is None:
+        return str(_(value)) if value else ""
+    if now is None:
+        return full_moment(when)
+    seconds = int((when - now).total_seconds())
+    far = _("in %(time)s", time=span(seconds)) if seconds > 0 else _("%(time)s ago", time=span(-seconds))
+    return f"{full_moment(when)}\n{far}"
 
 
 def _answer(  # noqa: PLR0913, PLR0917 -- one for each part of a protocol

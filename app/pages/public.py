@@ -32,13 +32,15 @@ class Period:
 
     state: State
     window: Window
+    moved_from: datetime | None
     names: tuple[str, ...]
     now: datetime
 
 
 _PERIODS = text("""
-    SELECT name, opens_at, closes_at, suspended_at, clock_timestamp() AS now FROM batches
-    WHERE closes_at > clock_timestamp() ORDER BY opens_at, closes_at, suspended_at, position, code
+    SELECT name, opens_at, closes_at, suspended_at, moved_from, clock_timestamp() AS now FROM batches
+    WHERE closes_at > clock_timestamp() OR suspended_at IS NOT NULL
+    ORDER BY opens_at, closes_at, suspended_at, moved_from, position, code
 """)
 
 
@@ -50,12 +52,12 @@ def periods() -> list[Period] | None:
     except Unavailable:
         return None
     found = []
-    for (opens, closes, suspended), batches in groupby(
-        rows, lambda row: (row.opens_at, row.closes_at, row.suspended_at)
+    for (opens, closes, suspended, moved), batches in groupby(
+        rows, lambda row: (row.opens_at, row.closes_at, row.suspended_at, row.moved_from)
     ):
         together, window = list(batches), Window(opens, closes, suspended)
         now = together[0].now
-        found.append(Period(window.state_at(now), window, tuple(row.name for row in together), now))
+        found.append(Period(window.state_at(now), window, moved, tuple(row.name for row in together), now))
     opening = min((period.window.opens_at for period in found if period.state == "not_yet_open"), default=None)
     return [period for period in found if period.state != "not_yet_open" or period.window.opens_at == opening]
 

@@ -36,6 +36,15 @@ def full_moment(value: datetime | None) -> str:
     return f"{format_datetime(local, 'EEEE d MMMM y', locale='en')}, {local:%H:%M:%S}"
 
 
+def span(seconds: int) -> str:
+    """A length of time: "1 d 3 h 12 min"; the seconds where there are no days."""
+    units = gettext("{d} d|{h} h|{m} min|{s} s").split("|")
+    parts = {"d": seconds // 86400, "h": seconds // 3600 % 24, "m": seconds // 60 % 60, "s": seconds % 60}
+    shown = [unit.format(**parts) for unit in units]
+    first = next((at for at, (unit, number) in enumerate(parts.items()) if number or unit == "s"), 3)
+    return " ".join(shown[first : 3 if parts["d"] else 4])
+
+
 def machine(value: datetime | None) -> str:
     """A time for `<time datetime>` and scripts."""
     return value.astimezone(UTC).isoformat(timespec="milliseconds") if value else ""
@@ -56,6 +65,7 @@ def set_up(app: Flask) -> None:
     """Make the formats filters of every template."""
     app.jinja_env.filters.update(
         moment=moment,
+        span=span,
         full_moment=full_moment,
         machine=machine,
         digest=digest,

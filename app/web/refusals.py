@@ -74,7 +74,10 @@ WORDS: Final = {
     ),
     "suspended": Words(
         N_("Filing in this batch is paused"),
-        N_("Nothing was filed. What you last confirmed is safe, and the deadline will be moved. Try again later."),
+        N_(
+            "Nothing was filed. What you last confirmed is safe, and the end will be moved by at least as long as the"
+            " pause lasts. Try again later."
+        ),
     ),
     "not_eligible": Words(
         N_("You cannot file in this batch"),

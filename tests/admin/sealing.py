@@ -14,7 +14,7 @@ from tests.makers import World
 
 def seal(world: World, batch: str = "1") -> Sealed:
     """Close a batch now and seal it."""
-    world.do("UPDATE batches SET closes_at = clock_timestamp() WHERE code = :code", code=batch)
+    world.move_end(world.value("SELECT id FROM batches WHERE code = :code", code=batch), 0)
     return sealing.seal(world.database, SealKeys.load(world.keys_directory), batch, timedelta(0))
 
 

@@ -1,5 +1,6 @@
 """The pages of preferences, as a candidate without script meets them."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -8,6 +9,7 @@ from flask import Flask
 from sqlalchemy import text
 
 from admin.browser import Browser, Page
+from app import batches
 from tests.fixtures import statements_of
 from tests.makers import COLUMN, Person, World, content
 from tests.pages.lists import asked, confirm, count, draft, edit, file, in_english, press, right, rows, slots, tries
@@ -406,12 +408,29 @@ def test_before_the_opening_a_draft_is_kept_and_nothing_is_asked(world: World, s
 
 def test_a_suspended_batch_keeps_drafts_and_asks_nothing(way: Way, world: World) -> None:
     browser, _ = way
-    world.do("UPDATE batches SET suspended_at = clock_timestamp()")
+    world.do("UPDATE batches SET suspended_at = clock_timestamp() - interval '1 minute'")
     page = edit(browser, rows("4301"))
     assert "The province has paused filing in this batch." in page.words
+    assert "moved by at least as long as the pause lasts" in page.words
+    world.move_end(1, -1)
+    page = browser.get("/preferences/1/edit")
+    assert "Paused; the end will be moved" in page.words
+    assert "Closed" not in page.words
     assert draft(world) == ["4301"]
     assert press(browser, page, {"GEN1-0-code": "4302"}, "check").status == 409
     assert draft(world) == ["4302"]
+
+
+def test_an_end_that_was_moved_is_told_from_the_row(way: Way, world: World) -> None:
+    browser, _ = way
+    addresses = ("/preferences", "/preferences/1/edit")
+    assert not any("was moved" in browser.get(address).words for address in addresses)
+    with world.database.transaction() as session:
+        assert batches.move_end(session, 1, world.value("SELECT closes_at + interval '3 hours' FROM batches"))
+    told = re.compile(r"The end was moved from \d+ \w+ \d\d:\d\d to \d+ \w+ \d\d:\d\d")
+    assert all(told.search(browser.get(address).words) for address in addresses)
+    world.move_end(1, -1)
+    assert not any("was moved" in browser.get(address).words for address in addresses)
 
 
 PAGES = ("edit", "catalogue", "check", "copy", "withdraw", "draft-form.pdf")

@@ -9,6 +9,8 @@ import pytest
 from flask import Flask
 
 from admin.browser import Browser
+from admin.rehearsal import FREE
+from app import batches
 from app.db import Database
 from app.entrance import NOTICE_VERSION
 from app.pages.public import periods
@@ -52,17 +54,27 @@ def test_a_paused_batch_is_said_to_be_paused(world: World, page: Callable[[str],
     world.batch("1")
     world.do("UPDATE batches SET suspended_at = clock_timestamp() - interval '1 minute'")
     assert "Paused" in page("/")
+    world.move_end(1, -1)  # it does not close, for its end will be moved
+    assert "Paused" in page("/")
+
+
+def test_an_end_that_was_moved_is_told(world: World, page: Callable[[str], str]) -> None:
+    batch = world.batch("1")
+    assert "moved from" not in page("/")
+    later = world.value("SELECT closes_at + interval '2 hours' FROM batches")
+    with world.database.transaction() as session:
+        assert batches.move_end(session, batch, later)
+    assert re.search(r"until \d+ \w+ \d\d:\d\d \( ?moved from \d+ \w+ \d\d:\d\d", page("/"))
 
 
 def test_batches_that_open_and_close_together_stand_together(world: World, candidates_app: Flask) -> None:
     first = world.batch("1", name="a")
     second = world.batch("2", name="b")
-    world.do(
-        "UPDATE batches two SET opens_at = one.opens_at, closes_at = one.closes_at FROM batches one"
-        " WHERE one.id = :one AND two.id = :two",
-        one=first,
-        two=second,
-    )
+    together = f"""
+        {FREE} UPDATE batches two SET opens_at = one.opens_at, closes_at = one.closes_at
+        FROM free, batches one WHERE one.id = :one AND two.id = :two
+    """  # noqa: S608 -- constant
+    world.do(together, one=first, two=second)
     with candidates_app.test_request_context("/"):
         found = periods()
     assert found is not None

@@ -14,6 +14,7 @@ from admin.intake.exchange import Row, open_table, write_table
 from admin.intake.layouts import PLANS, REGIONS
 from admin.intake.sample import places
 from admin.intake.sample.plans import Catalogue, PlanRow
+from admin.rehearsal import FREE
 from app import batches, catalogue, drafts, preferences, tallies
 from app.catalogue import Entry, Slice
 from app.choices import Choice, ColumnChoices, Preferences, to_content
@@ -110,7 +111,8 @@ def mover(world: World, calendar: Calendar) -> Callable[[str], list[BatchSpec]]:
         for spec in calendar.batches:
             there = moved.windows[spec.window]
             world.do(
-                "UPDATE batches SET opens_at = :opens, closes_at = :closes WHERE code = :code",
+                f"{FREE} UPDATE batches SET opens_at = :opens, closes_at = :closes FROM free"  # noqa: S608 -- constant
+                " WHERE code = :code",
                 opens=there.opens_at,
                 closes=there.closes_at,
                 code=spec.code,

@@ -1,5 +1,6 @@
 """Many at once, with real commits: what a computer room, a double click and the last second do."""
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -9,8 +10,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
-from app import bindings, drafts, preferences, tallies
+from admin.rehearsal import FREE
+from app import batches, bindings, drafts, preferences, tallies
 from app.db import Database
 from app.errors import ChallengeStale, Closed, DraftMoved, NoCard, Unavailable
 from app.preferences import Answer, Asked, Filed, Origin, WrongCode
@@ -145,9 +148,10 @@ def test_a_close_waits_for_saves_that_hold_the_batch_and_stops_those_behind_it(w
     def act(at: int) -> Any:
         if at == 30:
             with many.transaction() as session:  # as every act on a window does: hold the batch, then look at the clock
-                session.execute(text("SELECT 1 FROM batches WHERE id = :id FOR UPDATE"), {"id": batch_id})
+                batches.hold(session, batch_id)
                 session.execute(
-                    text("UPDATE batches SET closes_at = clock_timestamp() WHERE id = :id"), {"id": batch_id}
+                    text(f"{FREE} UPDATE batches SET closes_at = clock_timestamp() FROM free WHERE id = :id"),  # noqa: S608
+                    {"id": batch_id},
                 )
             return None
         member, visitor, asked = ready[at]
@@ -214,3 +218,39 @@ def test_an_extension_reaches_the_next_save_at_once(world: World, many: Database
     world.move_end(batch_id, 60)
 
     assert isinstance(confirm(world, many, visitor, asked, code), Filed)
+
+
+def test_no_stream_of_saves_keeps_an_extension_or_a_pause_waiting(world: World, many: Database) -> None:
+    """Sixteen at a time hold the batch, and there is never an instant at which nobody does."""
+    batch_id = world.batch("1")
+    crowd = world.crowd(16)
+    over = threading.Event()
+
+    def keep_saving(member: Member) -> int:
+        visitor, saves = world.visitor(member.session_id), 0
+        while not over.is_set():
+            with many.transaction() as session:
+                preferences.hold(session, visitor, "1")
+                time.sleep(0.02)  # a save in the middle of what it does
+            saves += 1
+        return saves
+
+    def waited(deed: Callable[[Session], bool]) -> float:
+        started = time.monotonic()
+        with many.transaction() as session:
+            assert deed(session)
+        return time.monotonic() - started
+
+    later = world.value("SELECT closes_at + interval '1 hour' FROM batches")
+    with ThreadPoolExecutor(16) as pool:
+        saving = [pool.submit(keep_saving, member) for member in crowd]
+        time.sleep(0.3)
+        try:
+            waits = [
+                waited(lambda session: batches.move_end(session, batch_id, later)),
+                waited(lambda session: batches.suspend(session, batch_id)),
+            ]
+        finally:
+            over.set()
+        assert sum(one.result() for one in saving) > 100
+    assert max(waits) < 2

@@ -43,12 +43,15 @@ FORMS = {
     "accounts.change": {"reason": "the+end", "standing": "0"},
     "alerts.tend": {"note": "called her", "do": "note"},
     "rooms.decide": {"state": "ended"},
+    "schedule.propose": {"at": "2099-06-27+18:00", "reason": "the+line+was+cut"},
+    "schedule.cancel": {"act": "1"},
 }
-#: the lower of two offices settles no difference, and lots are the province's
+#: the lower of two offices settles no difference, and lots and windows are the province's
 NOT_A_POINTS = {"transfers.settle", "transfers.propose_settling"}
 NOT_A_POINTS |= {
     f"lots.{name}" for name in ("statement", "propose_taking_in", "quarantine", "propose_quarantine", "holders")
 }
+NOT_A_POINTS |= {"schedule.ask", "schedule.propose", "schedule.cancel"}
 
 
 @dataclass
@@ -83,7 +86,7 @@ class Scene:
         }
         address = re.sub(r"<int:(\w+)>", lambda named: str(known[named[1]].get(name, 0)), str(rule))
         address = re.sub(r"<any\(.*, (\w+)\):\w+>", r"\1", address)
-        return address.replace("<string(length=4):lot>", "1701")
+        return address.replace("<string(length=4):lot>", "1701").replace("<string:batch>", "1")
 
     def knows(self, rule: Rule, name: str) -> bool:
         """Whether there is what the page is about."""
@@ -176,6 +179,7 @@ def test_the_portal_lists_what_is_open(offices_app: Flask) -> None:
         "lots.",
         "acts.",
         "alerts.",
+        "schedule.",
     )
     assert not any(name.startswith((*behind, "rooms.")) for name in OPEN)
 
@@ -319,7 +323,7 @@ def test_what_a_role_may(offices_app: Flask, officer_browser: Callable[..., Brow
     moving |= {"stock.destroy", "stock.propose_destruction", "acts.approve", "acts.refuse"}
     seeing = {"stock.office", "transfers.one", "transfers.protocol", "transfers.count", "handing.registered"}
     seeing |= {"handing.export", "acts.waiting", "acts.one", "acts.protocol", *NOT_A_POINTS}
-    seeing -= {name for name in NOT_A_POINTS if name.startswith("lots.")}
+    seeing -= {name for name in NOT_A_POINTS if name.startswith(("lots.", "schedule."))}
     tending = {"alerts.tend", "rooms.ask", "rooms.decide"}
     watching = {"alerts.overview", "alerts.export", "alerts.one", "rooms.overview"}
     nobody = {"lots.overview", "acts.withdraw"}  # the province's, and whose it is not

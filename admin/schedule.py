@@ -1,0 +1,195 @@
+"""The schedule: every batch with its window, what stands in the way of moving it, and what was done about it.
+
+Anybody who signs in may look. What two officers of the province do about a window is in `admin.window_acts`; each
+of their acts is a row here from its approval on, whether it waits, was done, was cancelled or was overtaken.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+
+from sqlalchemy import CheckConstraint, Connection, ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from app.batches import State, Window
+from app.db import Base, Moment, Words
+from app.errors import NotFound
+from app.tallies import STATES
+from app.wording import N_
+
+Deed = Literal["batch.opening", "batch.end", "batch.suspend", "batch.resume"]
+Outcome = Literal["done", "cancelled", "overtaken"]
+#: an act that is due for so long has nobody to do it
+LATE: Final = timedelta(seconds=10)
+
+
+class BatchAct(Base):
+    """One approved act upon a batch."""
+
+    __tablename__ = "batch_acts"
+    __table_args__ = (
+        CheckConstraint("kind IN ('batch.opening', 'batch.end', 'batch.suspend', 'batch.resume')", name="kind"),
+        CheckConstraint("outcome IN ('done', 'cancelled', 'overtaken')", name="outcome"),
+        CheckConstraint("(outcome IS NULL) = (settled_at IS NULL)", name="settled"),
+        CheckConstraint("(cancelled_by IS NOT NULL) = (coalesce(outcome, '') = 'cancelled')", name="cancelled"),
+        CheckConstraint("(coalesce(outcome, '') = 'overtaken') = (why <> '')", name="why"),
+        Index("uq_batch_acts_waiting", "batch_id", unique=True, postgresql_where=text("outcome IS NULL")),
+    )
+
+    proposal_id: Mapped[int] = mapped_column(ForeignKey("proposals.id"), primary_key=True, autoincrement=False)
+    batch_id: Mapped[int] = mapped_column(ForeignKey("batches.id", ondelete="CASCADE"), index=True)
+    kind: Mapped[Words]
+    #: the time asked for
+    asked: Mapped[Moment | None]
+    effective_at: Mapped[Moment]
+    outcome: Mapped[Words | None]
+    settled_at: Mapped[Moment | None]
+    cancelled_by: Mapped[int | None] = mapped_column(ForeignKey("officers.id"))
+    #: the opening or the end before and after it was done
+    was: Mapped[Moment | None]
+    became: Mapped[Moment | None]
+    #: what has overtaken it, a msgid
+    why: Mapped[Words] = mapped_column(server_default="")
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A batch of the schedule."""
+
+    id: int
+    code: str
+    name: str
+    window: Window
+    moved_from: datetime | None
+    sealed_at: datetime | None
+    #: by the database's clock
+    as_of: datetime
+
+    @property
+    def state(self) -> State:
+        """The state when the row was read."""
+        return self.window.state_at(self.as_of)
+
+
+_PLANNED = text("""
+    SELECT b.id, b.code, b.name, b.opens_at, b.closes_at, b.suspended_at, b.moved_from,
+           (SELECT max(s.sealed_at) FROM seals s WHERE s.batch_id = b.id) AS sealed_at, clock_timestamp() AS as_of
+    FROM batches b WHERE :code = '' OR b.code = :code ORDER BY b.opens_at, b.position, b.code
+""")
+
+
+def _planned(row: Any) -> Planned:
+    window = Window(row.opens_at, row.closes_at, row.suspended_at)
+    return Planned(row.id, row.code, row.name, window, row.moved_from, row.sealed_at, row.as_of)
+
+
+def batches(connection: Connection) -> list[Planned]:
+    """Every batch, in the order of the calendar."""
+    return [_planned(row) for row in connection.execute(_PLANNED, {"code": ""})]
+
+
+def batch(connection: Connection | Session, code: str) -> Planned:
+    """The batch with this code; raises `NotFound`."""
+    row = connection.execute(_PLANNED, {"code": code}).first() if code else None
+    if row is None:
+        raise NotFound(f"no batch {code}")
+    return _planned(row)
+
+
+_CONCERNED = text(f"""
+    SELECT coalesce(sum({" + ".join(state for state in STATES if state != "not_eligible")}), 0)::bigint AS candidates,
+           coalesce(sum(filed + waived), 0)::bigint AS filed
+    FROM tallies WHERE batch_id = :batch
+""")  # noqa: S608 -- constants
+
+
+def concerned(connection: Connection | Session, batch_id: int) -> tuple[int, int]:
+    """How many candidates may file in a batch, and how many of them have, as far as the officer sees."""
+    row = connection.execute(_CONCERNED, {"batch": batch_id}).one()
+    return row.candidates, row.filed
+
+
+# --- what stands in the way --------------------------------------------------------------------------
+
+WAITS: Final = N_("Another act waits to take effect. Cancel it first, or wait until it is done.")
+MOVED_ON: Final = N_("The batch is not any more as it was when this was proposed.")
+NOT_APPOINTED: Final = N_("The appointment of an officer who proposed or approved it has ended.")
+_SEALED: Final = N_("The batch is sealed. Its window does not change any more.")
+_WANTED: Final[Mapping[Deed, tuple[State, str]]] = {
+    "batch.suspend": ("open", N_("Only an open batch can be paused.")),
+    "batch.resume": ("suspended", N_("The batch is not paused.")),
+}
+_OPENED: Final = N_("By the time this takes effect the batch has opened. Its opening cannot be moved any more.")
+_PAST: Final = N_("By the time this takes effect that time has passed. Choose a later one.")
+_UPSIDE_DOWN: Final = N_("The batch would end before it opens.")
+_ONLY_LATER: Final = N_("Once a batch has opened its end moves later only. Choose a time after the end as it stands.")
+
+
+def obstacle(deed: Deed, planned: Planned, asked: datetime | None, at: datetime) -> str:
+    """Why the deed could not be done to the batch at `at`, as a msgid; "" when nothing stands in the way."""
+    state, window = planned.window.state_at(at), planned.window
+    if planned.sealed_at is not None:
+        return _SEALED
+    if deed in _WANTED:
+        wanted, words = _WANTED[deed]
+        return "" if state == wanted else words
+    if deed == "batch.opening" and state != "not_yet_open":
+        return _OPENED
+    if asked is None or asked <= at:
+        return _PAST
+    opens_at, closes_at = (asked, window.closes_at) if deed == "batch.opening" else (window.opens_at, asked)
+    if state != "not_yet_open" and closes_at <= window.closes_at:
+        return _ONLY_LATER
+    return _UPSIDE_DOWN if opens_at >= closes_at else ""
+
+
+# --- what was done -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """An approved act as the province sees it."""
+
+    proposal_id: int
+    kind: Deed
+    asked: datetime | None
+    effective_at: datetime
+    outcome: Outcome | None
+    settled_at: datetime | None
+    canceller: str | None
+    was: datetime | None
+    became: datetime | None
+    why: str
+    reason: str
+    proposer: str
+    approver: str
+    now: datetime
+
+    @property
+    def late(self) -> bool:
+        """Whether it should have been done by now."""
+        return self.outcome is None and self.now > self.effective_at + LATE
+
+
+_ACTS = text("""
+    SELECT a.proposal_id, a.kind, a.asked, a.effective_at, a.outcome, a.settled_at, c.name AS canceller, a.was,
+           a.became, a.why, q.reason, f.name AS proposer, d.name AS approver, clock_timestamp() AS now
+    FROM batch_acts a JOIN proposals q ON q.id = a.proposal_id JOIN officers f ON f.id = q.proposed_by
+    JOIN officers d ON d.id = q.decided_by LEFT JOIN officers c ON c.id = a.cancelled_by
+    WHERE a.batch_id = :batch ORDER BY a.outcome IS NULL DESC, a.settled_at DESC, a.proposal_id DESC
+""")
+_UNDECIDED = text("""
+    SELECT id, kind FROM proposals
+    WHERE subject = :code AND kind LIKE 'batch.%' AND decision IS NULL AND expires_at > clock_timestamp() ORDER BY id
+""")
+
+
+def acts(connection: Connection | Session, batch_id: int) -> list[Act]:
+    """Every approved act upon a batch, the one that waits first; none for anybody but the province."""
+    return [Act(**row) for row in connection.execute(_ACTS, {"batch": batch_id}).mappings()]
+
+
+def undecided(connection: Connection, code: str) -> list[tuple[int, str]]:
+    """What is proposed about a batch and waits for a second officer: id and kind."""
+    return [(row.id, row.kind) for row in connection.execute(_UNDECIDED, {"code": code})]
