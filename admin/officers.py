@@ -52,6 +52,7 @@ Act = Literal[
     "approve_rooms",
     "confirm_clock",
     "export_standing",
+    "search_audit",
 ]
 #: who may do what. The three kinds of officers of MLPS 8.1.4.2 stay apart: business, audit, system (O-12)
 MAY: Final[dict[Act, frozenset[Role]]] = {
@@ -75,6 +76,7 @@ MAY: Final[dict[Act, frozenset[Role]]] = {
     "approve_rooms": frozenset({"approver"}),
     "confirm_clock": frozenset({"approver"}),
     "export_standing": frozenset({"operator", "approver"}),
+    "search_audit": frozenset({"auditor"}),
 }
 
 SESSION_LIFE: Final = timedelta(hours=8)

@@ -8,6 +8,7 @@ from admin.officers import Visitor
 from admin.pages import (
     acts,
     alerts,
+    auditing,
     chase,
     close,
     counter,
@@ -76,6 +77,7 @@ OFFICES: Final = Portal(
         lots.pages,
         acts.pages,
         alerts.pages,
+        auditing.pages,
         rooms.pages,
         metrics.pages,
         close.pages,
