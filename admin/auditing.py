@@ -48,6 +48,8 @@ class Wanted:
     batch: str = ""
     #: code of an office; with it the search reads what the auditor of that office would
     office: str = ""
+    #: when the search began: its later pages and its export hold nothing newer, not even itself
+    as_of: datetime | None = None
 
     def said(self) -> dict[str, object]:
         """What of it goes into the audit (P-02)."""
@@ -171,6 +173,7 @@ def _conditions(wanted: Wanted, place: Place, turn: Turn) -> list[str]:
     rules = {
         "a.at >= :since": wanted.since,
         "a.at < :until": wanted.until,
+        "a.at <= :as_of": wanted.as_of,
         "a.act = :act": wanted.act,
         # each spelled as the index has it, too
         f"a.{RARE}": wanted.act and wanted.act not in FREQUENT,
@@ -245,6 +248,7 @@ def _several(  # noqa: PLR0913, PLR0917 -- what is wanted of whom, which page an
     asked = {
         "since": wanted.since,
         "until": wanted.until,
+        "as_of": wanted.as_of,
         "act": wanted.act,
         "actor": wanted.actor,
         "officers": named.officers,

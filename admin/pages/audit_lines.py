@@ -33,7 +33,7 @@ KEYS: Final[dict[str, str]] = {
     "class_no": N_("Class"),
     "clock": N_("The clock showed"),
     "count": N_("Number"),
-    "counted": N_("Counted"),
+    "counted": N_("Count found"),
     "device": N_("Device"),
     "digest": N_("Digest"),
     "drafts": N_("Drafts that wait"),
@@ -41,21 +41,21 @@ KEYS: Final[dict[str, str]] = {
     "extra": N_("Surplus"),
     "file": N_("File"),
     "honey": N_("Honey cards"),
-    "kept": N_("Kept"),
+    "kept": N_("Count until then"),
     "key_version": N_("Key version"),
     "kind": N_("Kind"),
     "left_out": N_("Rows left out"),
     "loaded": N_("Rows loaded"),
-    "login": N_("Officer"),
+    "login": N_("Login or name of an officer"),
     "lot": N_("Lot"),
     "manifest": N_("Manifest"),
     "missing": N_("Missing"),
     "most": N_("At most a day"),
-    "name": N_("Name"),
+    "name": N_("Name of the room"),
     "network": N_("Network address"),
-    "note": N_("Note"),
+    "note": N_("What was noted"),
     "nothing": N_("Nothing filed"),
-    "number": N_("Number"),
+    "number": N_("Candidate no."),
     "office": N_("Office"),
     "officers": N_("Officers"),
     "only": N_("Act"),
@@ -76,7 +76,7 @@ KEYS: Final[dict[str, str]] = {
     "serial": N_("Serial"),
     "settled": N_("Settled as"),
     "sha256": N_("SHA-256 of the file"),
-    "since": N_("From"),
+    "since": N_("Since"),
     "spans": N_("Serials"),
     "state": N_("State"),
     "step": N_("Before the close"),
@@ -88,15 +88,18 @@ KEYS: Final[dict[str, str]] = {
     "until": N_("Until"),
     "was": N_("Reason until then"),
     "why": N_("Refused because"),
-    "within": N_("Office code"),
+    "within": N_("Code of an office"),
     "year": N_("Year"),
 }
 #: the key of a question that has been answered: nobody needs it, and nobody should have it
 _HIDDEN: Final = frozenset({"challenge"})
 _PAIR: Final = 2
+_STAGES: Final = {stage.code: stage.name for stage in STAGES}
 #: details that are one of few words, and those words
 _WORDS: Final[dict[str, Mapping[Any, str]]] = {
     "by": ACTORS,
+    "counted": _STAGES,
+    "kept": _STAGES,
     "kind": {
         "list": N_("List"),
         "waiver": N_("Waiver"),
@@ -110,7 +113,7 @@ _WORDS: Final[dict[str, Mapping[Any, str]]] = {
     "settled": {"found": N_("Found"), "void": N_("Void")},
     "state": {
         **{state: words for state, (_colour, words) in STATE_WORDS.items()},
-        **{stage.code: stage.name for stage in STAGES},
+        **_STAGES,
         "standing": N_("Not closed"),
         "all": N_("All"),
     },
@@ -160,7 +163,13 @@ def details(detail: Mapping[str, Any], names: Names, office: str | None = None) 
     for key, value in detail.items():
         said = _said(key, value, names)
         if said and key not in _HIDDEN and not (key == "office" and said == office):
-            yield _(KEYS.get(key, key)), said
+            yield _called(key, value), said
+
+
+def _called(key: str, value: Any) -> str:
+    if key == "number" and isinstance(value, int):
+        return _("Version")  # of a filing; elsewhere a candidate's number
+    return _(KEYS.get(key, key))
 
 
 def _said(key: str, value: Any, names: Names) -> str:
@@ -175,7 +184,7 @@ def _said(key: str, value: Any, names: Names) -> str:
 
 def _plain(value: Any, words: Mapping[Any, str]) -> str:
     if isinstance(value, Mapping):
-        return _(SEPARATOR).join(f"{_(name)}: {_plain(one, words)}" for name, one in value.items())
+        return _(SEPARATOR).join(f"{_(words.get(name, name))} {_plain(one, words)}" for name, one in value.items())
     if isinstance(value, list) and all(isinstance(one, list) and len(one) == _PAIR for one in value):
         return _plain(dict(value), words)  # the facts of a two-person act
     if isinstance(value, list):

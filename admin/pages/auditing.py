@@ -57,7 +57,7 @@ class _TimeField(DateTimeLocalField):
 class SearchForm(OwnForm):
     """What is searched for. Every field may stay empty."""
 
-    since = _TimeField(lazy_gettext("From"), format=_TIMES, validators=[Optional()])
+    since = _TimeField(lazy_gettext("Since"), format=_TIMES, validators=[Optional()])
     until = _TimeField(lazy_gettext("Until, not included"), format=_TIMES, validators=[Optional()])
     act = StringField(validators=[AnyOf(["", *ACTS], lazy_gettext("Choose one of the list."))], filters=[plain])
     actor = StringField(validators=[AnyOf(["", *ACTORS], lazy_gettext("Choose one of the list."))], filters=[plain])
@@ -89,6 +89,8 @@ class SearchForm(OwnForm):
     #: between two pages
     key = HiddenField()
     turn = HiddenField()
+    #: when the first of the pages was asked for
+    as_of = HiddenField()
 
     def validate_until(self, field: _TimeField) -> None:
         """Raise when the end is not after the begin."""
@@ -98,24 +100,40 @@ class SearchForm(OwnForm):
     @property
     def wanted(self) -> Wanted:
         """What a valid form asks for."""
-        return Wanted(self.since.moment, self.until.moment, **{name: typed(self[name]) for name in _TEXTS})
+        texts = {name: typed(self[name]) for name in _TEXTS}
+        return Wanted(self.since.moment, self.until.moment, **texts, as_of=self.begun)
+
+    @property
+    def begun(self) -> datetime:
+        """When the search began. Raises `NotFound` for what is no time."""
+        return _moment(typed(self.as_of)) if typed(self.as_of) else officer().now
 
     @property
     def page(self) -> Turn:
         """Which page of it. Raises `NotFound` for one that no page of ours asks for."""
-        if not typed(self.key):
+        at, _blank, number = typed(self.key).partition(" ")
+        if not at:
             return Turn()
-        try:
-            at, number = typed(self.key).split()
-            return Turn(Key(datetime.fromisoformat(at), int(number)), newer=typed(self.turn) == "newer")
-        except ValueError as error:
-            raise NotFound("no such page") from error
+        if not (number.isascii() and number.isdigit() and len(number) < _LONGEST_ID):
+            raise NotFound("no such page")
+        return Turn(Key(_moment(at), int(number)), newer=typed(self.turn) == "newer")
 
     def sent(self) -> list[tuple[str, str]]:
         """The fields as they were sent, for other forms that ask the same."""
         return [(name, one) for name in _SENT for one in [request.form.get(name, "")] if one]
 
 
+def _moment(given: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(given)
+    except ValueError as error:
+        raise NotFound("no such page") from error
+    if found.tzinfo is None:
+        raise NotFound("no such page")
+    return found
+
+
+_LONGEST_ID: Final = 19
 _TEXTS: Final = ("act", "actor", "officer", "number", "batch", "office")
 _SENT: Final = ("since", "until", *_TEXTS)
 #: what the address of the empty form may carry: a candidate number has no place in an address
@@ -138,11 +156,12 @@ def search() -> str | tuple[str, int]:
     form = SearchForm()
     if not form.validate():
         return _page(form), 400
+    wanted, turn = form.wanted, form.page
     try:
         with transaction() as session:
-            found = auditing.search(session, officer(), form.wanted, form.page, where())
+            found = auditing.search(session, officer(), wanted, turn, where())
     except (TooLong, NotFound) as error:
-        return _not_found(form, error)
+        return _refused(form, error)
     return _page(form, found)
 
 
@@ -158,20 +177,21 @@ def export() -> Response | tuple[str, int]:
     if not form.validate():
         return _page(form), 400
     officer().require_proof()
+    wanted = form.wanted
     try:
         with reading() as connection:
-            found, candidate_id = auditing.gathered(connection, officer(), form.wanted, MOST)
+            found, candidate_id = auditing.gathered(connection, officer(), wanted, MOST)
     except (TooLong, NotFound) as error:
-        return _not_found(form, error)
+        return _refused(form, error)
     file = exports.xlsx(_sheet(found))
     digest = hashlib.sha256(file).hexdigest()
     with transaction() as session:
-        together(session, auditing.exported(officer(), form.wanted, candidate_id, len(found.rows), digest, where()))
+        together(session, auditing.exported(officer(), wanted, candidate_id, len(found.rows), digest, where()))
     name = f"{found.place.name}-{_('Audit')}.xlsx"
     return send_file(BytesIO(file), exports.MIMETYPE, as_attachment=True, download_name=name)
 
 
-def _not_found(form: SearchForm, error: Exception) -> tuple[str, int]:
+def _refused(form: SearchForm, error: TooLong | NotFound) -> tuple[str, int]:
     """The form again, with what to change."""
     if isinstance(error, TooLong):
         form.since.errors = [
@@ -180,8 +200,6 @@ def _not_found(form: SearchForm, error: Exception) -> tuple[str, int]:
                 " an officer or a candidate."
             )
         ]
-    elif typed(form.key) and not typed(form.office):
-        raise error
     else:
         form.office.errors = [_("Your office and those below have no office of this code. Check what you typed.")]
     return _page(form), 422
@@ -197,7 +215,7 @@ def _page(form: SearchForm, found: Found | None = None) -> str:
         actors=ACTORS,
         batches=batches,
         found=found,
-        sent=form.sent(),
+        sent=[*form.sent(), ("as_of", form.begun.isoformat())] if found else [],
         carried={name: value for name, value in form.sent() if name in _CARRIED},
         columns=_columns(),
         rows=[_row(one, found.names) for one in found.rows] if found else [],
@@ -215,11 +233,11 @@ def _columns() -> list[dict[str, str]]:
     return [
         {"label": _("Time")},
         {"label": _("Act"), "kind": "head"},
-        {"label": _("By")},
+        {"label": _("Done by")},
         {"label": _("About")},
         {"label": _("Details")},
         {"label": _("Address")},
-        {"label": _("No."), "kind": "number"},
+        {"label": _("Entry no."), "kind": "number"},
     ]
 
 
@@ -230,7 +248,9 @@ def _row(one: Shown, names: Names) -> list[str | Markup]:
 
 
 def _cells(one: Shown, names: Names) -> list[Any]:
-    lines = "\n".join(_("%(name)s: %(value)s", name=name, value=value) for name, value in details(one.detail, names, one.office))
+    lines = "\n".join(
+        _("%(name)s: %(value)s", name=name, value=value) for name, value in details(one.detail, names, one.office)
+    )
     return [full_moment(one.at), what(one), who(one), about(one), lines, one.ip or "", one.id]
 
 

@@ -37,10 +37,9 @@ def auditor(world: World, person: Person, officer_browser: Callable[..., Browser
     return officer_browser(world.province, "auditor", login="liang", name="梁静")
 
 
-def note(world: World, act: str, times: int = 1, **more: object) -> None:
+def note(world: World, act: str, **more: object) -> None:
     with world.database.transaction() as session:
-        for _ in range(times):
-            together(session, audit.entry(act, **({"actor": "command"} | more)))  # type: ignore[arg-type]
+        together(session, audit.entry(act, **({"actor": "command"} | more)))  # type: ignore[arg-type]
 
 
 def search(browser: Browser, **asked: str) -> Page:
@@ -73,7 +72,10 @@ def test_nothing_is_shown_before_a_search_and_each_one_is_remembered(
         "since": str(datetime(2017, 6, 1, 8, tzinfo=ZONE)),
     }
     page = search(auditor, officer="liang")
-    assert "Audit searched 梁静 (liang), 湖南省 Act Account activated, card bound From Thursday 1 June 2017, 08:00:00" in page.words
+    assert (
+        "Audit searched 梁静 (liang), 湖南省 Act Account activated, card bound From Thursday 1 June 2017, 08:00:00"
+        in page.words
+    )
 
 
 def test_a_candidate_is_found_by_the_whole_number_and_can_read_that_somebody_looked(
@@ -134,9 +136,16 @@ def test_pages_go_to_older_entries_and_back_without_losing_one(world: World, aud
         "SELECT detail ->> 'rows' AS n FROM audit WHERE act = 'tallies.snapshot' ORDER BY at DESC, id DESC"
     )
     assert list(chain.from_iterable(map(seen, pages))) == [row["n"] for row in order]
+    note(world, "tallies.snapshot", rows=121)
     back = next(form for form in pages[-1].forms if ("turn", "newer") in form.fields)
     assert seen(auditor.submit(back)) == seen(pages[1])
     assert world.value("SELECT count(*) FROM audit WHERE act = 'audit.searched'") == 4
+    # what was recorded since belongs to the next search
+    assert seen(auditor.page)[0] != "121" == seen(search(auditor, act="tallies.snapshot"))[0]
+    for wrong in (("key", "yesterday 1"), ("key", "2017-06-27T10:00:04+00:00 x"), ("as_of", "2017-06-27")):
+        assert (
+            auditor.send("POST", "/audit", [*(one for one in back.fields if one[0] != wrong[0]), wrong]).status == 404
+        )
 
 
 def test_what_cannot_be_read_is_said_at_its_field(world: World, auditor: Browser) -> None:
@@ -205,5 +214,5 @@ def test_a_file_leaves_after_a_fresh_proof_only(world: World, auditor: Browser, 
     note(world, "filing.confirmed", actor="candidate", candidate_id=person.id, batch="1")
     page = search(auditor, number=person.candidate_no, batch="1")
     assert not any(one.action == "/audit/export" for one in page.forms)
-    assert "/prove?next=/audit?batch%3D1\"" in page.text
+    assert '/prove?next=/audit?batch%3D1"' in page.text
     assert ("batch", "1") in auditor.get("/audit?batch=1&number=1").form(has="since").fields
