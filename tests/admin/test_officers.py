@@ -272,7 +272,9 @@ def test_roles_stay_apart(offices: Offices) -> None:
         "export_names",
         "see_alerts",
         "see_stock",
+        "search_audit",
     }
+    assert MAY["search_audit"] == {"auditor"}
     for role in ROLES:
         visitor = offices.visitor(offices.appoint(role=role))
         if role in {"operator", "approver"}:
