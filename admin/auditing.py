@@ -141,19 +141,19 @@ _CONCERNS: Final = f"""
 """  # noqa: S608 -- constants
 _ORDERS: Final = {False: "a.at DESC, a.id DESC", True: "a.at, a.id"}
 _SCAN: Final = "SELECT a.id, a.at FROM audit a WHERE {conditions} ORDER BY {order} LIMIT :most"
-# A point has so small a part of the audit that to look through the newest entries for it takes seconds: everything
-# of each of its people instead. OFFSET 0: by no other index than that of the person.
-_FEW: Final = """
+# A small office has so small a part of the audit that to look through the newest entries for it takes seconds:
+# everything of each of its people instead. OFFSET 0: by no other index than that of the person.
+_FEW: Final = f"""
     SELECT a.id, a.at FROM (
-        SELECT l.id, l.at FROM candidates c CROSS JOIN LATERAL (
-            SELECT a.id, a.at FROM (SELECT a.* FROM audit a WHERE a.candidate_id = c.id OFFSET 0) a WHERE {conditions}
-        ) l WHERE c.point_id = :point
+        SELECT l.id, l.at FROM candidates c JOIN offices p ON p.id = c.point_id CROSS JOIN LATERAL (
+            SELECT a.id, a.at FROM (SELECT a.* FROM audit a WHERE a.candidate_id = c.id OFFSET 0) a WHERE {{conditions}}
+        ) l WHERE {BELOW}
         UNION
-        SELECT l.id, l.at FROM officers o CROSS JOIN LATERAL (
-            SELECT a.id, a.at FROM (SELECT a.* FROM audit a WHERE a.officer_id = o.id OFFSET 0) a WHERE {conditions}
-        ) l WHERE o.office_id = :point
-    ) a ORDER BY {order} LIMIT :most
-"""
+        SELECT l.id, l.at FROM officers o JOIN offices p ON p.id = o.office_id CROSS JOIN LATERAL (
+            SELECT a.id, a.at FROM (SELECT a.* FROM audit a WHERE a.officer_id = o.id OFFSET 0) a WHERE {{conditions}}
+        ) l WHERE {BELOW}
+    ) a ORDER BY {{order}} LIMIT :most
+"""  # noqa: S608 -- constants
 _FOUND: Final = """
     WITH found AS MATERIALIZED ({found})
     SELECT a.id, a.at, a.actor, a.act, a.ip, a.detail, a.officer_id, o.login, o.name AS officer, f.name AS office,
@@ -165,11 +165,13 @@ _FOUND: Final = """
 """
 
 
-def _is_few(wanted: Wanted, place: Place) -> bool:
-    return place.level == "point" and not (wanted.number or wanted.officer)
+def _is_few(wanted: Wanted, place: Place, most: int) -> bool:
+    """Whether the people of the office lead to its entries sooner than the time does; not for one page of a county."""
+    few = place.level == "point" or (place.level == "county" and most > AT_A_TIME + 1)
+    return few and not (wanted.number or wanted.officer)
 
 
-def _conditions(wanted: Wanted, place: Place, turn: Turn) -> list[str]:
+def _conditions(wanted: Wanted, turn: Turn, *, concerns: bool) -> list[str]:
     rules = {
         "a.at >= :since": wanted.since,
         "a.at < :until": wanted.until,
@@ -183,7 +185,7 @@ def _conditions(wanted: Wanted, place: Place, turn: Turn) -> list[str]:
         "a.candidate_id = :candidate": wanted.number,
         # some entries have the batch's code, a text, others its id, a number
         "a.detail -> 'batch' IN (to_jsonb(CAST(:batch AS text)), to_jsonb(CAST(:batch_id AS bigint)))": wanted.batch,
-        _CONCERNS: place.level != "province" and not _is_few(wanted, place),
+        _CONCERNS: concerns,
         f"(a.at, a.id) {'>' if turn.newer else '<'} (:key_at, :key_id)": turn.key,
     }
     return [rule for rule, applies in rules.items() if applies] or ["true"]
@@ -242,9 +244,9 @@ def _several(  # noqa: PLR0913, PLR0917 -- what is wanted of whom, which page an
 ) -> list[Shown]:
     """At most `most` entries, in the order of the turn: newest first unless it goes to newer ones."""
     order = _ORDERS[turn.newer]
-    found = (_FEW if _is_few(wanted, place) else _SCAN).format(
-        conditions=" AND ".join(_conditions(wanted, place, turn)), order=order
-    )
+    few = _is_few(wanted, place, most)
+    conditions = " AND ".join(_conditions(wanted, turn, concerns=not few and place.level != "province"))
+    found = (_FEW if few else _SCAN).format(conditions=conditions, order=order)
     asked = {
         "since": wanted.since,
         "until": wanted.until,
@@ -256,7 +258,6 @@ def _several(  # noqa: PLR0913, PLR0917 -- what is wanted of whom, which page an
         "batch": wanted.batch,
         "batch_id": named.batch_id,
         "within": place.path,
-        "point": place.id,
         "key_at": turn.key.at if turn.key else None,
         "key_id": turn.key.id if turn.key else None,
         "most": most,

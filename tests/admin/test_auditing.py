@@ -8,6 +8,7 @@ import pytest
 from admin import auditing, scope
 from admin.auditing import Turn, Wanted
 from admin.officers import Visitor
+from admin.scope import BELOW
 from app import audit
 from app.db import Database, together
 from app.errors import NotFound
@@ -63,7 +64,7 @@ def gate_removed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """As if somebody had forgotten every condition about the office in the questions."""
     with monkeypatch.context() as patch:
         patch.setattr(auditing, "_CONCERNS", "true")
-        few = auditing._FEW.replace("c.point_id = :point", "true").replace("o.office_id = :point", "true")
+        few = auditing._FEW.replace(BELOW, "true")
         assert few != auditing._FEW
         patch.setattr(auditing, "_FEW", few)
         yield
