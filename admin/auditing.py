@@ -25,6 +25,8 @@ from app.errors import NotFound
 from app.evidence import masked
 
 AT_A_TIME: Final = 50
+#: how long an export may look: it is rare, it is asked for on purpose, and it locks nothing
+_PATIENCE = text("SET LOCAL statement_timeout = '15s'")
 #: after a batch has closed, what happens still belongs to a search for it
 AFTERWARDS: Final = timedelta(hours=1)
 #: acts, and none named, that are too many to look through but for the time in which the batch was open
@@ -307,12 +309,13 @@ def search(session: Session, visitor: Visitor, wanted: Wanted, turn: Turn, where
     return Found(place, wanted, rows, _names(session, rows), newer, turn.newer or more)
 
 
-def gathered(connection: Connection, visitor: Visitor, wanted: Wanted, most: int) -> tuple[Found, int | None]:
+def gathered(session: Session, visitor: Visitor, wanted: Wanted, most: int) -> tuple[Found, int | None]:
     """Everything wanted, the newest `most` of it, for an export; and the candidate searched for."""
-    place = place_of(connection, visitor, wanted.office)
-    wanted, named = _named(connection, wanted, place)
-    rows = _several(connection, wanted, named, place, Turn(), most + 1)
-    return Found(place, wanted, rows[:most], _names(connection, rows[:most]), older=len(rows) > most), named.candidate
+    session.execute(_PATIENCE)
+    place = place_of(session, visitor, wanted.office)
+    wanted, named = _named(session, wanted, place)
+    rows = _several(session, wanted, named, place, Turn(), most + 1)
+    return Found(place, wanted, rows[:most], _names(session, rows[:most]), older=len(rows) > most), named.candidate
 
 
 def exported(  # noqa: PLR0913, PLR0917 -- who, what, whom, how many, which file and whence

@@ -179,8 +179,8 @@ def export() -> Response | tuple[str, int]:
     officer().require_proof()
     wanted = form.wanted
     try:
-        with reading() as connection:
-            found, candidate_id = auditing.gathered(connection, officer(), wanted, MOST)
+        with transaction() as session:
+            found, candidate_id = auditing.gathered(session, officer(), wanted, MOST)
     except (TooLong, NotFound) as error:
         return _refused(form, error)
     file = exports.xlsx(_sheet(found))

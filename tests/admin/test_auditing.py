@@ -48,8 +48,8 @@ def probe(world: World, actor: audit.Actor, name: str, **whom: int) -> None:
 
 def seen(database: Database, visitor: Visitor, office: str = "") -> list[str]:
     """Whose probes a search finds, each by its actor."""
-    with scope.reading(database, visitor) as connection:
-        found, _ = auditing.gathered(connection, visitor, Wanted(act="probe.made", office=office), 1_000)
+    with scope.transaction(database, visitor) as session:
+        found, _ = auditing.gathered(session, visitor, Wanted(act="probe.made", office=office), 1_000)
     return sorted(f"{one.actor} {one.detail['name']}" for one in found.rows)
 
 
@@ -121,8 +121,8 @@ def test_a_batch_is_found_by_its_code_and_by_its_id(world: World, offices: Offic
     for batch in ("9", number, str(number), 9):
         with world.database.transaction() as session:
             together(session, audit.entry("probe.batch", actor="command", batch=batch))
-    with scope.reading(offices_role, visitor) as connection:
-        found, _ = auditing.gathered(connection, visitor, Wanted(batch="9"), 10)
+    with scope.transaction(offices_role, visitor) as session:
+        found, _ = auditing.gathered(session, visitor, Wanted(batch="9"), 10)
         assert {repr(one.detail["batch"]) for one in found.rows} == {"'9'", repr(number)}
         assert found.names.batches == {"9": "本科提前批", number: "本科提前批"}
-        assert auditing.gathered(connection, visitor, Wanted(batch="8"), 10)[0].rows == []
+        assert auditing.gathered(session, visitor, Wanted(batch="8"), 10)[0].rows == []
