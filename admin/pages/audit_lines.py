@@ -195,7 +195,7 @@ def _plain(value: Any, words: Mapping[Any, str]) -> str:
 def _moment(value: Any, _names: Names) -> str:
     try:
         return full_moment(datetime.fromisoformat(str(value)))
-    except ValueError:
+    except (ValueError, OverflowError):
         return str(value)
 
 

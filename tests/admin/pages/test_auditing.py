@@ -73,9 +73,12 @@ def test_nothing_is_shown_before_a_search_and_each_one_is_remembered(
     }
     page = search(auditor, officer="liang")
     assert (
-        "Audit searched 梁静 (liang), 湖南省 Act Account activated, card bound From Thursday 1 June 2017, 08:00:00"
+        "Audit searched 梁静 (liang), 湖南省 Act Account activated, card bound Since Thursday 1 June 2017, 08:00:00"
         in page.words
     )
+    for time in ("0001-01-01T00:00", "9999-12-31T23:59"):
+        assert search(auditor, since=time).status == 200
+    assert "0001-01-01" in search(auditor, act="audit.searched").words
 
 
 def test_a_candidate_is_found_by_the_whole_number_and_can_read_that_somebody_looked(
