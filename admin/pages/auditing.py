@@ -181,12 +181,11 @@ def export() -> Response | tuple[str, int]:
     try:
         with transaction() as session:
             found, candidate_id = auditing.gathered(session, officer(), wanted, MOST)
+            file = exports.xlsx(_sheet(found))
+            digest = hashlib.sha256(file).hexdigest()
+            together(session, auditing.exported(officer(), wanted, candidate_id, len(found.rows), digest, where()))
     except (TooLong, NotFound) as error:
         return _refused(form, error)
-    file = exports.xlsx(_sheet(found))
-    digest = hashlib.sha256(file).hexdigest()
-    with transaction() as session:
-        together(session, auditing.exported(officer(), wanted, candidate_id, len(found.rows), digest, where()))
     name = f"{found.place.name}-{_('Audit')}.xlsx"
     return send_file(BytesIO(file), exports.MIMETYPE, as_attachment=True, download_name=name)
 
