@@ -241,14 +241,20 @@ def _named(connection: Connection | Session, wanted: Wanted, place: Place) -> tu
     return wanted, named
 
 
+def _question(wanted: Wanted, place: Place, turn: Turn, most: int) -> str:
+    """The question for these entries: pieces of this module and nothing that was typed, which goes as parameters."""
+    few = _is_few(wanted, place, most)
+    order = _ORDERS[turn.newer]
+    conditions = " AND ".join(_conditions(wanted, turn, concerns=not few and place.level != "province"))
+    found = (_FEW if few else _SCAN).format(conditions=conditions, order=order)
+    return _FOUND.format(found=found, order=order)
+
+
 def _several(  # noqa: PLR0913, PLR0917 -- what is wanted of whom, which page and how many
     connection: Connection | Session, wanted: Wanted, named: _Named, place: Place, turn: Turn, most: int
 ) -> list[Shown]:
     """At most `most` entries, in the order of the turn: newest first unless it goes to newer ones."""
-    order = _ORDERS[turn.newer]
-    few = _is_few(wanted, place, most)
-    conditions = " AND ".join(_conditions(wanted, turn, concerns=not few and place.level != "province"))
-    found = (_FEW if few else _SCAN).format(conditions=conditions, order=order)
+    question = _question(wanted, place, turn, most)
     asked = {
         "since": wanted.since,
         "until": wanted.until,
@@ -264,7 +270,7 @@ def _several(  # noqa: PLR0913, PLR0917 -- what is wanted of whom, which page an
         "key_id": turn.key.id if turn.key else None,
         "most": most,
     }
-    rows = connection.execute(text(_FOUND.format(found=found, order=order)), asked).mappings()
+    rows = connection.execute(text(question), asked).mappings()
     return [Shown(**row) for row in rows]
 
 
