@@ -10,8 +10,8 @@ None of the indexes takes in what candidates do every minute (sign-ins, filings)
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0010"
-down_revision = "0009"
+revision = "0012"
+down_revision = "0011"
 branch_labels = None
 depends_on = None
 
