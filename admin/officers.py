@@ -57,6 +57,7 @@ Act = Literal[
     "see_accounts",
     "keep_accounts",
     "wipe_rehearsal",
+    "search_audit",
 ]
 #: who may do what. The three kinds of officers of MLPS 8.1.4.2 stay apart: business, audit, system (O-12)
 MAY: Final[dict[Act, frozenset[Role]]] = {
@@ -84,6 +85,7 @@ MAY: Final[dict[Act, frozenset[Role]]] = {
     "see_accounts": frozenset({"auditor", "system_admin"}),
     "keep_accounts": frozenset({"system_admin"}),
     "wipe_rehearsal": frozenset({"operator", "approver"}),
+    "search_audit": frozenset({"auditor"}),
 }
 
 SESSION_LIFE: Final = timedelta(hours=8)

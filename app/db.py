@@ -33,7 +33,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
 
-from app.errors import Unavailable
+from app.errors import TooLong, Unavailable
 
 Id = Annotated[int, mapped_column(BigInteger, Identity(), primary_key=True)]
 Big = Annotated[int, mapped_column(BigInteger)]
@@ -213,7 +213,9 @@ def database_of(where: Session | Connection) -> Database:
 
 
 #: 25006: what answers only reads, a standby that has not taken over
-_AWAY = ("57P", "08", "53", "55P03", "57014", "40", "25006")
+_AWAY = ("57P", "08", "53", "55P03", "40", "25006")
+#: `statement_timeout`
+_TOO_LONG = "57014"
 
 
 @contextmanager
@@ -226,6 +228,8 @@ def _translated() -> Iterator[None]:
     except (DBAPIError, psycopg.Error) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
         state = getattr(cause, "sqlstate", None)
+        if state == _TOO_LONG:
+            raise TooLong("a question took too long") from error
         if isinstance(cause, psycopg.OperationalError) or (state or "").startswith(_AWAY):
             raise Unavailable(f"the database did not answer ({state})") from error
         raise

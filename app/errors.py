@@ -19,6 +19,7 @@
     ├── TooSoon                  a growing wait is running; says for how long (429)
     ├── ClockInDoubt             nobody knows whether the batch is open; filing is suspended (503)
     └── Unavailable              a part is away or too slow; nothing was saved (503)
+        └── TooLong              the database gave up a question that took too long
 
 A refusal that must be remembered (a wrong code, a wrong password) is *returned* by the deed, so that
 its counter and its audit entry are committed. A refusal that must leave no trace is *raised*, so that
@@ -176,3 +177,7 @@ class Unavailable(Refusal):
 
     status = 503
     reason = "unavailable"
+
+
+class TooLong(Unavailable):
+    """The database gave up a question that took longer than any of ours may. Asking for less may help."""

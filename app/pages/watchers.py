@@ -24,6 +24,8 @@ ACTS: Final = {
     "candidate.looked_up": N_("Opened your record at the counter"),
     "reset.approved": N_("Approved a password reset"),
     "reset.refused": N_("Tried to approve a password reset; the identity number did not fit"),
+    "audit.searched": N_("Searched the records of what was done for what concerns you"),
+    "audit.exported": N_("Downloaded the records of what was done that concern you"),
     "two_codes.ended": N_("Ended two codes for each confirmation"),
 }
 _OTHER: Final = N_("Worked on your record")

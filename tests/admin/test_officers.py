@@ -296,7 +296,9 @@ def test_roles_stay_apart(offices: Offices) -> None:
         "see_alerts",
         "see_stock",
         "see_accounts",
+        "search_audit",
     }
+    assert MAY["search_audit"] == {"auditor"}
     for role in ROLES:
         visitor = offices.visitor(offices.appoint(role=role))
         if role in {"operator", "approver"}:

@@ -183,6 +183,20 @@ def test_accounts_read_well(open_page: Callable[..., Page], world: World, office
     assert page.pdf(prefer_css_page_size=True).count(b"/Type /Page\n") == 1
 
 
+@pytest.mark.parametrize("width", [1280, 320])
+def test_the_audit_reads_well(open_page: Callable[..., Page], offices: Offices, person: Person, width: int) -> None:
+    page = open_page(width, who=offices.appoint(person.point_id, "auditor"))
+    page.goto("/audit")
+    inspect(page)
+    go_on(page)
+    expect(page.locator("#found tbody tr").first).to_be_in_viewport()
+    inspect(page)
+    page.locator("#number").fill("17")
+    go_on(page)
+    expect(page.locator(".error-summary")).to_be_focused()
+    inspect(page)
+
+
 def test_the_slip_fits_one_sheet(open_page: Callable[..., Page], person: Person) -> None:
     page = open_page(1280)
     page.goto(f"/counter/{person.id}/reset")

@@ -45,6 +45,7 @@ FORMS = {
     "rooms.decide": {"state": "ended"},
     "schedule.propose": {"at": "2099-06-27+18:00", "reason": "the+line+was+cut"},
     "schedule.cancel": {"act": "1"},
+    "auditing.search": {"act": "card.handed"},
 }
 #: the lower of two offices settles no difference, and lots and windows are the province's
 NOT_A_POINTS = {"transfers.settle", "transfers.propose_settling"}
@@ -94,8 +95,9 @@ class Scene:
 
 
 def keeper(rule: Rule, role: Role) -> Role:
-    """Whose page it is: that of `role`, or for accounts the system administrator's."""
-    return "system_admin" if rule.endpoint.startswith("accounts.") else role
+    """Whose page it is: that of `role`, for accounts the system administrator's, for the audit the auditor's."""
+    owners: dict[str, Role] = {"accounts": "system_admin", "auditing": "auditor"}
+    return owners.get(rule.endpoint.partition(".")[0], role)
 
 
 def above(rule: Rule) -> str:
@@ -181,7 +183,7 @@ def test_the_portal_lists_what_is_open(offices_app: Flask) -> None:
         "alerts.",
         "schedule.",
     )
-    assert not any(name.startswith((*behind, "rooms.")) for name in OPEN)
+    assert not any(name.startswith((*behind, "rooms.", "auditing.")) for name in OPEN)
 
 
 def test_a_stranger_is_sent_to_the_sign_in(offices_app: Flask, stranger: Browser, scene: Scene) -> None:
@@ -265,7 +267,7 @@ def test_no_deed_without_the_sessions_mark(
     browsers = {
         (name, role): officer_browser(scene.offices[name], role)
         for name in ("point", "county")
-        for role in ("operator", "system_admin")
+        for role in ("operator", "system_admin", "auditor")
     }
     exempt = {"entrance.sign_in", "entrance.extend", "public.language", "public.appearance", "public.csp_report"}
     for rule, method in rules(offices_app, shut=False):
@@ -326,14 +328,15 @@ def test_what_a_role_may(offices_app: Flask, officer_browser: Callable[..., Brow
     seeing -= {name for name in NOT_A_POINTS if name.startswith(("lots.", "schedule."))}
     tending = {"alerts.tend", "rooms.ask", "rooms.decide"}
     watching = {"alerts.overview", "alerts.export", "alerts.one", "rooms.overview"}
+    auditing = {"auditing.page", "auditing.search", "auditing.export"}
     nobody = {"lots.overview", "acts.withdraw"}  # the province's, and whose it is not
     keeping = {f"accounts.{name}" for name in ("new", "appoint", "ask", "change")}
     keeping_seen = keeping | {"accounts.overview", "accounts.one"}
     assert refused == {
-        "operator": nobody | keeping_seen,
-        "approver": nobody | keeping_seen,
+        "operator": nobody | keeping_seen | auditing,
+        "approver": nobody | keeping_seen | auditing,
         "auditor": nobody | counter | moving | tending | keeping,
-        "system_admin": nobody | counter | moving | seeing | tending | watching,
+        "system_admin": nobody | counter | moving | seeing | tending | watching | auditing,
     }
 
 
