@@ -133,6 +133,16 @@ _POINTERS: Final = (
         """,
     ),
     (
+        "it was filed after the close, and the audit knows of no leave for it",
+        f"""
+        SELECT f.candidate_id, b.code AS batch, f.number FROM filings f JOIN batches b ON b.id = f.batch_id
+        WHERE f.filed_at >= b.closes_at + interval '{LONGEST_GRACE_S} seconds' AND NOT EXISTS (
+            SELECT FROM audit a
+            WHERE a.candidate_id = f.candidate_id AND a.act = 'candidate.reopened' AND a.detail ->> 'batch' = b.code
+              AND a.at <= f.filed_at AND f.filed_at < CAST(a.detail ->> 'until' AS timestamptz))
+        """,  # noqa: S608 -- constants
+    ),
+    (
         "the log has a filing with another digest, or one that is not there",
         """
         SELECT f.candidate_id, '' AS batch, f.number FROM leaves l LEFT JOIN filings f ON f.id = l.ref

@@ -124,6 +124,8 @@ class Kind:
     propose: Act
     approve: Act
     deed: Deed
+    #: a msgid: what the word to retype is where only the paper shows it; else the page does
+    asks: str = ""
 
 
 @dataclass(frozen=True, slots=True)

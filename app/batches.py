@@ -6,7 +6,7 @@ instant `opens_at` is inside, the instant `closes_at` is not.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final, Literal
@@ -58,12 +58,23 @@ class Window:
     opens_at: datetime
     closes_at: datetime
     suspended_at: datetime | None
+    #: to one candidate the province has opened it again until then (O-14)
+    reopened_until: datetime | None = None
+
+    @property
+    def ends_at(self) -> datetime:
+        """When nothing can be filed any more by whom the window is about."""
+        return max(self.closes_at, self.reopened_until or self.closes_at)
+
+    def reopened_at(self, moment: datetime) -> bool:
+        """Whether the end has passed at `moment`, for everybody but the one it was opened to again."""
+        return self.closes_at <= moment < self.ends_at
 
     def state_at(self, moment: datetime) -> State:
-        """The batch's state at `moment`; half-open, so at `closes_at` it is closed."""
+        """The batch's state at `moment`; half-open, so at `ends_at` it is closed."""
         if moment < self.opens_at:
             return "not_yet_open"
-        if moment >= self.closes_at:
+        if moment >= self.ends_at:
             return "closed"
         if self.suspended_at is not None and moment >= self.suspended_at:
             return "suspended"
@@ -72,9 +83,10 @@ class Window:
     def require_open(self, moment: datetime, *, grace: timedelta = timedelta(0)) -> None:
         """Raise `NotYetOpen`, `Suspended` or `Closed` unless a filing may be decided at `moment`.
 
-        `grace` moves the end for a lock obtained late (O-04); what is shown to candidates has none.
+        `grace` moves the end for a lock obtained late (O-04); what is shown to candidates has none, nor has a
+        reopening, for one person alone is not late for others' sake.
         """
-        state = Window(self.opens_at, self.closes_at + grace, self.suspended_at).state_at(moment)
+        state = replace(self, closes_at=self.closes_at + grace).state_at(moment)
         if state == "not_yet_open":
             raise NotYetOpen
         if state == "suspended":
@@ -105,11 +117,20 @@ class Opened:
         """The state when the row was read."""
         return self.window.state_at(self.now)
 
+    @property
+    def reopened(self) -> bool:
+        """Whether it was open to this candidate alone when the row was read."""
+        return self.window.reopened_at(self.now)
+
 
 FIELDS = """
     b.id AS batch_id, b.code AS batch_code, b.name AS batch_name, b.parent_id, b.spec::text AS spec, b.revision,
     b.catalogue_version, b.opens_at, b.closes_at, b.suspended_at, b.subject_classes, b.closed_to_admitted,
     clock_timestamp() AS now
+"""
+#: until when the batch `b` was opened again to the `:candidate` (`admin.reopenings`); NULL for nearly everybody
+REOPENED: Final = """
+    (SELECT max(r.until) FROM reopenings r WHERE r.candidate_id = :candidate AND r.batch_id = b.id) AS reopened_until
 """
 
 
@@ -119,7 +140,10 @@ def _spec(dumped: str) -> BatchSpec:
 
 
 def from_row(row: Mapping[str, Any]) -> Opened:
-    """Build an `Opened` from a row holding `FIELDS`. A spec is parsed once a process."""
+    """Build an `Opened` from a row holding `FIELDS`, and `REOPENED` if it is about one candidate.
+
+    A spec is parsed once a process.
+    """
     return Opened(
         id=row["batch_id"],
         code=row["batch_code"],
@@ -128,7 +152,7 @@ def from_row(row: Mapping[str, Any]) -> Opened:
         spec=_spec(row["spec"]),
         revision=row["revision"],
         catalogue_version=row["catalogue_version"],
-        window=Window(row["opens_at"], row["closes_at"], row["suspended_at"]),
+        window=Window(row["opens_at"], row["closes_at"], row["suspended_at"], row.get("reopened_until")),
         closed_to_admitted=row["closed_to_admitted"],
         now=row["now"],
     )

@@ -12,6 +12,7 @@ import admin.handing
 import admin.officers
 import admin.proposals
 import admin.reminders
+import admin.reopenings
 import admin.rooms
 import admin.snapshots
 import admin.statements
@@ -46,6 +47,7 @@ TABLES: Final = (
     admin.officers,
     admin.proposals,
     admin.reminders,
+    admin.reopenings,
     admin.rooms,
     admin.snapshots,
     admin.statements,

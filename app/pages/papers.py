@@ -62,7 +62,7 @@ def draft_form(found: Sheet, whole: Slice, visitor: Visitor, *, filled: bool) ->
             (_("Candidate"), f"{visitor.name}  {visitor.masked_no}"),
             (_("Class"), visitor.class_no),
             (_("Opens"), full_moment(found.batch.window.opens_at)),
-            (_("Closes"), full_moment(found.batch.window.closes_at)),
+            (_("Closes"), full_moment(found.batch.window.ends_at)),
         ],
         columns=_columns(found.batch.spec, content, whole, blank=True),
         words={

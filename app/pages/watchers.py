@@ -25,6 +25,7 @@ ACTS: Final = {
     "reset.approved": N_("Approved a password reset"),
     "reset.refused": N_("Tried to approve a password reset; the identity number did not fit"),
     "two_codes.ended": N_("Ended two codes for each confirmation"),
+    "candidate.reopened": N_("Opened a closed batch again for you, together with another officer"),
 }
 _OTHER: Final = N_("Worked on your record")
 
