@@ -4,7 +4,8 @@ Row by row: the digest stored is that of the record, the chain of one candidate 
 break, the receipt is signed and says what the row says, the codes given were real codes of a card handed to
 this candidate, and the audit knows of the filing from the same address. Then across tables: a code spent on
 filing, an audit entry and a message each point to a filing that is there; the tallies are those of a recount;
-the logs and the seals, so far as there are any, have these very filings. Everything is read in one snapshot
+the logs and the seals, so far as there are any, have these very filings; what is later than the close was allowed
+by two officers. Everything is read in one snapshot
 while the service goes on, a few hundred rows at a time.
 
 What nobody can find here is a history rewritten by somebody who holds the receipts' private key and changes
@@ -27,6 +28,8 @@ from cards import codes
 from cards.errors import NoSuchIndex
 
 AT_A_TIME: Final = 500
+#: the longest grace there can be (`Settings.grace_seconds`): what is later needs leave
+LONGEST_GRACE_S: Final = 120
 
 Row = Mapping[str, Any]
 

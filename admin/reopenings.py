@@ -23,7 +23,7 @@ from admin.officers import Visitor
 from admin.proposals import Facts, Kind, Proposed, Wish
 from app import accounts
 from app.batches import Window
-from app.db import Base, Moment, Octets, Words, Write, clock, together
+from app.db import Base, Moment, Octets, Words, Write, together
 from app.entrance import Where
 from app.errors import BadInput, NotAllowed, Refusal
 from app.notices import notice
@@ -208,9 +208,7 @@ def _reopen(session: Session, visitor: Visitor, act: Proposed, where: Where) -> 
             proposal=act.id,
             proposed_by=act.proposed_by,
         ),
-        notice(
-            "reopened", candidate_id, str(act.id), batch=batch.name, until=until.isoformat(), document=document
-        ),
+        notice("reopened", candidate_id, str(act.id), batch=batch.name, until=until.isoformat(), document=document),
     )
     return [(N_("Open to this candidate until"), f"{until.astimezone(ZONE):%Y-%m-%d %H:%M}")]
 

@@ -114,7 +114,7 @@ def _closed(session: Session, batch_code: str, grace: timedelta) -> _Close:
     if row is None:
         raise NotFound(f"no batch {batch_code}")
     # asked once the lock is had: whoever opens the batch again holds it, too
-    close = _Close(*row, reopenings.last_until(session, row.id))
+    close = _Close(row.id, row.code, row.opens_at, row.closes_at, reopenings.last_until(session, row.id))
     now, waits = clock(session), reopenings.waits_until(session, batch_code)
     if now < close.closes_at + grace:
         raise CannotSeal(f"batch {batch_code} is not closed; seal it after {_minute(close.closes_at + grace)}")

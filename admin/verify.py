@@ -637,58 +637,81 @@ def listed(record: dict[str, Any]) -> list[str]:
     return [",".join(line) + "\n" for line in found or [head + [""] * 9]]
 
 
+@dataclass
+class Told:
+    """What the audit tells of the batch."""
+
+    filed: set[bytes] = field(default_factory=set)
+    #: of filings from after the close: whose they are
+    filers: dict[bytes, Any] = field(default_factory=dict)
+    reopened: list[dict[str, Any]] = field(default_factory=list)
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
 def audited(bundle: Bundle, digests: set[bytes]) -> Iterator[str]:
     """Every entry is the one in the log; they tell of every filing and of no other, and of the batch's times."""
     names = {"act", "actor", "at", "candidate_id", "detail", "id", "ip", "officer_id", "request_id"}
-    blob, code, history, size = bundle.logs["audit"], bundle.last["batch"], [], 0
-    told: set[bytes] = set()
-    decided: list[dict[str, Any]] = []
-    filers: dict[bytes, Any] = {}
+    blob, told, size = bundle.logs["audit"], Told(), 0
     for row in rows(bundle.place / "audit.jsonl", names):
         if leaf(canonical(row)) != blob[32 * size : 32 * size + 32]:
             yield f"audit.jsonl, line {size + 1} is not the entry that stands in the log"
         size += 1
-        if row["act"] == "filing.confirmed":
-            detail = json.loads(row["detail"])
-            if detail["batch"] == code:
-                digest = octets(detail["digest"], 32)
-                told.add(digest)
-                if digest in bundle.late:
-                    filers[digest] = row["candidate_id"]
-        elif row["act"] == "candidate.reopened":
-            decided.append(row | {"detail": json.loads(row["detail"])})
-        elif about_times(row, code):
-            history.append({name: row[name] for name in ("at", "act", "detail")})
+        hear(bundle, row, told)
     if 32 * size != len(blob):
         yield f"the audit has {size} entries, its log {len(blob) // 32}"
-    if told != digests:
-        yield f"audit and filings differ in {len(told ^ digests)} filings"
-    if history != bundle.last["history"]:
+    if told.filed != digests:
+        yield f"audit and filings differ in {len(told.filed ^ digests)} filings"
+    if told.history != bundle.last["history"]:
         yield "the audit tells another history of the batch's times than the seal"
-    yield from amended(bundle, [row for row in decided if row["detail"]["batch"] == code], filers)
+    yield from amended(bundle, told)
 
 
-def amended(bundle: Bundle, decided: list[dict[str, Any]], filers: dict[bytes, Any]) -> Iterator[str]:
-    """A filing from after the close is covered: two officers had opened the batch again to this candidate."""
+def hear(bundle: Bundle, row: dict[str, Any], told: Told) -> None:
+    """Keep what an entry of the audit says, if it is about the batch."""
+    code = bundle.last["batch"]
+    if row["act"] in {"filing.confirmed", "candidate.reopened"}:
+        detail = json.loads(row["detail"])
+        if detail["batch"] != code:
+            return
+        if row["act"] == "candidate.reopened":
+            told.reopened.append(row | {"detail": detail})
+            return
+        digest = octets(detail["digest"], 32)
+        told.filed.add(digest)
+        if digest in bundle.late:
+            told.filers[digest] = row["candidate_id"]
+    elif about_times(row, code):
+        told.history.append({name: row[name] for name in ("at", "act", "detail")})
+
+
+def amended(bundle: Bundle, told: Told) -> Iterator[str]:
+    """Whoever filed after the close had leave: two officers had opened the batch again to them, and it still was."""
     said = bundle.last["supplement"]
-    published = [{"at": row["at"]} | {name: row["detail"][name] for name in ("until", "document_sha256")}
-                 for row in sorted(decided, key=lambda row: str(row["at"]))]  # fmt: skip
+    published = [
+        {"at": row["at"]} | {name: row["detail"][name] for name in ("document_sha256", "until")}
+        for row in sorted(told.reopened, key=lambda row: str(row["at"]))
+    ]
     if published != said["reopenings"]:
         yield "the audit tells of other reopenings of the batch than the seal"
-    for row in decided:
+    for row in told.reopened:
         if row["actor"] != "officer" or row["officer_id"] in {None, row["detail"]["proposed_by"]}:
             yield f"the reopening of {row['at']} was not decided by two officers"
     end = moment(bundle.last["closes_at"]) + timedelta(seconds=bundle.last["grace_seconds"])
     for digest, late in bundle.late.items():
-        by = [row["detail"] for row in decided if row["candidate_id"] == filers.get(digest)
-              and moment(row["at"]) <= late.filed_at < moment(row["detail"]["until"])]  # fmt: skip
-        if by:
-            bundle.amendments.append(f"{late.name}, filed {late.filed_at:%Y-%m-%d %H:%M:%S} UTC by leave of decision"
-                                     f" {by[-1]['document']}")  # fmt: skip
+        leave = [row["detail"] for row in told.reopened if covers(row, told.filers.get(digest), late.filed_at)]
+        if leave:
+            filed = f"{late.filed_at:%Y-%m-%d %H:%M:%S} UTC"
+            bundle.amendments.append(f"{late.name}, filed {filed} by leave of decision {leave[-1]['document']}")
         elif late.filed_at >= end:
             yield f"{late.where}: it was filed while the batch was not open"
     if len(bundle.amendments) != said["filings"]:
         yield "the filings after the close are not as many as the seal says"
+
+
+def covers(row: dict[str, Any], candidate: Any, filed_at: datetime) -> bool:
+    """Whether a reopening was in force for a candidate at that moment."""
+    mine = candidate is not None and row["candidate_id"] == candidate
+    return mine and moment(row["at"]) <= filed_at < moment(row["detail"]["until"])
 
 
 def about_times(row: dict[str, Any], code: str) -> bool:
@@ -820,7 +843,8 @@ def verify(place: Path, receipts: list[Path], earlier: list[Path], keys: list[Pa
                    f"{last['logs']['audit']['size']} audit entries")  # fmt: skip
     supplement = last["supplement"]
     if supplement["reopenings"]:
-        said.append(f"  after the close: {len(supplement['reopenings'])} reopenings, {supplement['filings']} amendments")
+        number = len(supplement["reopenings"])
+        said.append(f"  after the close: {number} reopenings, {supplement['filings']} amendments")
     said += [f"    amendment: {one}" for one in bundle.amendments]
     if not keys:
         said.append("  the key was taken from the bundle; compare it with --key")

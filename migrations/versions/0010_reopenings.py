@@ -66,12 +66,10 @@ def upgrade() -> None:
     )
     op.create_index("ix_reopenings_candidate_id_batch_id", "reopenings", ["candidate_id", "batch_id"])
     op.execute(
-        "CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON reopenings"
-        " FOR EACH ROW EXECUTE FUNCTION refuse_change()"
+        "CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON reopenings FOR EACH ROW EXECUTE FUNCTION refuse_change()"
     )
     op.execute(
-        "CREATE TRIGGER never_emptied BEFORE TRUNCATE ON reopenings"
-        " FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
+        "CREATE TRIGGER never_emptied BEFORE TRUNCATE ON reopenings FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
     )
     op.execute("ALTER TABLE reopenings ENABLE ROW LEVEL SECURITY")
     for policy, rule in POLICIES:
