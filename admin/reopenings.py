@@ -25,7 +25,7 @@ from app import accounts
 from app.batches import Window
 from app.db import Base, Moment, Octets, Words, Write, together
 from app.entrance import Where
-from app.errors import BadInput, NotAllowed, Refusal
+from app.errors import BadInput, NotFound, Refusal
 from app.notices import notice
 from app.web.formats import ZONE
 from app.wording import N_
@@ -127,11 +127,10 @@ def shut(connection: Connection | Session, candidate_id: int) -> list[Shut]:
 
 
 def of(connection: Connection | Session, visitor: Visitor, candidate_id: int) -> Person:
-    """The candidate, for an officer of the province; raises `NotFound` out of scope, `NotAllowed` to others."""
-    person = candidates.of(connection, visitor, candidate_id)
+    """The candidate, for an officer of the province; raises `NotFound` out of scope, and for anybody else."""
     if visitor.level != "province":
-        raise NotAllowed("only the province opens a batch again")
-    return person
+        raise NotFound(f"nothing is opened again from {visitor.path}")
+    return candidates.of(connection, visitor, candidate_id)
 
 
 # --- the act -------------------------------------------------------------------------------------------
@@ -142,8 +141,8 @@ def propose(  # noqa: PLR0913, PLR0917 -- a session, who, for whom, what, how lo
 ) -> int:
     """Propose to open a closed batch again to a candidate; returns the act's id.
 
-    Raises `BadInput`, its `place` "batch" or "until", for what cannot be decided; `CannotReopen`, `NotAllowed`,
-    `NotFound`.
+    Raises `BadInput`, its `place` "batch" or "until", for what cannot be decided; `CannotReopen`, `NotFound`;
+    and as `proposals.propose` does.
     """
     person = of(session, visitor, candidate_id)
     batch = next((one for one in shut(session, candidate_id) if one.code == asked.batch), None)
