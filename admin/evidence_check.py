@@ -140,9 +140,11 @@ _POINTERS: Final = (
         f"""
         SELECT f.candidate_id, b.code AS batch, f.number FROM filings f JOIN batches b ON b.id = f.batch_id
         WHERE f.filed_at >= b.closes_at + interval '{LONGEST_GRACE_S} seconds' AND NOT EXISTS (
-            SELECT FROM audit a
-            WHERE a.candidate_id = f.candidate_id AND a.act = 'candidate.reopened' AND a.detail ->> 'batch' = b.code
-              AND a.at <= f.filed_at AND f.filed_at < CAST(a.detail ->> 'until' AS timestamptz))
+            SELECT FROM reopenings r JOIN audit a ON a.candidate_id = r.candidate_id
+            WHERE r.candidate_id = f.candidate_id AND r.batch_id = f.batch_id
+              AND r.created_at <= f.filed_at AND f.filed_at < r.until
+              AND a.act = 'candidate.reopened' AND a.detail ->> 'batch' = b.code AND a.at <= f.filed_at
+              AND a.detail ->> 'until' = to_char(r.until AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))
         """,  # noqa: S608 -- constants
     ),
     (

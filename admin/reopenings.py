@@ -11,7 +11,7 @@ person, and whoever has the file can prove by the digest that it is the one.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import CheckConstraint, Connection, ForeignKey, Index, text
@@ -26,6 +26,7 @@ from app.batches import Window
 from app.db import Base, Moment, Octets, Words, Write, together
 from app.entrance import Where
 from app.errors import BadInput, NotFound, Refusal
+from app.evidence import utc
 from app.notices import notice
 from app.web.formats import ZONE
 from app.wording import N_
@@ -200,7 +201,7 @@ def _reopen(session: Session, visitor: Visitor, act: Proposed, where: Where) -> 
             where,
             candidate_id,
             batch=batch.code,
-            until=_utc(until),
+            until=utc(until),
             document=document,
             document_sha256=digest,
             reason=act.reason,
@@ -238,10 +239,6 @@ def _row(act: Proposed, batch: Shut, until: datetime) -> Write:
             "reason": act.reason,
         },
     )
-
-
-def _utc(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 REOPEN: Final = Kind(

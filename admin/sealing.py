@@ -18,7 +18,7 @@ and written in one transaction that no candidate waits for. Broken off, nothing 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
 
@@ -30,7 +30,7 @@ from admin.intake.loading.report import driver
 from app import audit, evidence, filings, proofs
 from app.db import Database, clock, together
 from app.errors import NotFound, Refusal
-from app.evidence import canonical, filing_digest
+from app.evidence import canonical, filing_digest, utc
 from app.merkle import MerkleTree
 from app.seals import LOGS
 from config.keys import SealKeys
@@ -117,19 +117,19 @@ def _closed(session: Session, batch_code: str, grace: timedelta) -> _Close:
     close = _Close(row.id, row.code, row.opens_at, row.closes_at, reopenings.last_until(session, row.id))
     now, waits = clock(session), reopenings.waits_until(session, batch_code)
     if now < close.closes_at + grace:
-        raise CannotSeal(f"batch {batch_code} is not closed; seal it after {_minute(close.closes_at + grace)}")
+        raise CannotSeal(f"batch {batch_code} is not closed; seal it after {_when(close.closes_at + grace)}")
     if close.reopened_until is not None and now < close.reopened_until:
-        until = _minute(close.reopened_until)
+        until = _when(close.reopened_until)
         raise CannotSeal(f"batch {batch_code} is open again to a candidate; seal it after {until}")
     if waits is not None:
         raise CannotSeal(
             f"two officers are about to open batch {batch_code} again to a candidate; have it decided under"
-            f" “Waiting for you”, or seal after {_minute(waits)}"
+            f" “Waiting for you”, or seal after {_when(waits)}"
         )
     return close
 
 
-def _minute(moment: datetime) -> str:
+def _when(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
@@ -160,7 +160,7 @@ def _seal(session: Session, keys: SealKeys, close: _Close, grace: timedelta) -> 
     statement = canonical(
         {
             "batch": close.code,
-            "closes_at": _utc(close.closes_at),
+            "closes_at": utc(close.closes_at),
             "counts": {"filings": _filings(session, close), "lists": read.lists, "waivers": read.waivers},
             "export": read.export.hexdigest(),
             "grace_seconds": int(grace.total_seconds()),
@@ -168,14 +168,14 @@ def _seal(session: Session, keys: SealKeys, close: _Close, grace: timedelta) -> 
             "key": keys.version,
             "logs": {log: ledger.head(session, log).to_json() for log in LOGS},
             "number": number,
-            "opens_at": _utc(close.opens_at),
+            "opens_at": utc(close.opens_at),
             "previous": sha256(before.statement.encode()).hexdigest() if before else None,
             "receipt_keys": {name: key.public_bytes_raw().hex() for name, key in keys.receipts.items()},
             "seal_keys": {
                 str(row.version): bytes(row.public).hex()
                 for row in session.execute(text("SELECT version, public FROM seal_keys"))
             },
-            "sealed_at": _utc(moment),
+            "sealed_at": utc(moment),
             "supplement": _supplement(session, close),
             "tree": {"root": tree.root.hex(), "size": len(tree)},
             "use": "zhiyuan seal 1",
@@ -260,7 +260,3 @@ def _require_unmoved(session: Session, close: _Close) -> None:
         raise CannotSeal(f"the end of batch {close.code} was moved meanwhile; seal it after it has closed again")
     if reopenings.last_until(session, close.id) != close.reopened_until:
         raise CannotSeal(f"batch {close.code} was opened again to a candidate meanwhile; seal it after that")
-
-
-def _utc(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

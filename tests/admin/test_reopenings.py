@@ -49,8 +49,14 @@ def keys_of(world: World) -> SealKeys:
 
 
 def over(world: World) -> None:
-    """The hour named has come."""
-    tamper(world, "UPDATE reopenings SET until = clock_timestamp()")
+    """The hour named has come, in the table and in the audit."""
+    tamper(
+        world,
+        "UPDATE reopenings SET until = clock_timestamp()",
+        "UPDATE audit SET detail = jsonb_set(detail, '{until}',"
+        " to_jsonb(to_char(r.until AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')))"
+        " FROM reopenings r WHERE act = 'candidate.reopened'",
+    )
 
 
 # --- who may file -------------------------------------------------------------------------------------
@@ -269,9 +275,6 @@ def test_an_amendment_is_named_apart_and_is_no_finding(
     reopen(keepers, candidate[0], hours=1)
     file(world, *candidate, "1", "4302")
     over(world)
-    tamper(world, "UPDATE audit SET detail = jsonb_set(detail, '{until}', to_jsonb(to_char(r.until AT TIME ZONE 'UTC',"
-                  " 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'))) FROM reopenings r"
-                  " WHERE act = 'candidate.reopened'")  # fmt: skip
     sealing.seal(sealer, keys_of(world), "1")
     wrong, said = checked(world, tmp_path / "whole")
     assert wrong == ""
