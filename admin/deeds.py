@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from admin import differences, replacements, statements, window_acts, withdrawals
+from admin import differences, reopenings, replacements, statements, window_acts, withdrawals
 from admin.proposals import Kind
 
 KINDS: Final[Mapping[str, Kind]] = {
@@ -15,5 +15,6 @@ KINDS: Final[Mapping[str, Kind]] = {
         withdrawals.QUARANTINE,
         withdrawals.DESTROY,
         *window_acts.KINDS.values(),
+        reopenings.REOPEN,
     )
 }

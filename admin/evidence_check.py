@@ -4,7 +4,8 @@ Row by row: the digest stored is that of the record, the chain of one candidate 
 break, the receipt is signed and says what the row says, the codes given were real codes of a card handed to
 this candidate, and the audit knows of the filing from the same address. Then across tables: a code spent on
 filing, an audit entry and a message each point to a filing that is there; the tallies are those of a recount;
-the logs and the seals, so far as there are any, have these very filings. Everything is read in one snapshot
+the logs and the seals, so far as there are any, have these very filings; what is later than the close was allowed
+by two officers. Everything is read in one snapshot
 while the service goes on, a few hundred rows at a time.
 
 What nobody can find here is a history rewritten by somebody who holds the receipts' private key and changes
@@ -27,6 +28,8 @@ from cards import codes
 from cards.errors import NoSuchIndex
 
 AT_A_TIME: Final = 500
+#: the longest grace there can be (`Settings.grace_seconds`): what is later needs leave
+LONGEST_GRACE_S: Final = 120
 
 Row = Mapping[str, Any]
 
@@ -131,6 +134,18 @@ _POINTERS: Final = (
             SELECT FROM filings f
             WHERE f.candidate_id = n.candidate_id AND encode(f.digest, 'hex') = split_part(n.dedupe, '|', 3))
         """,
+    ),
+    (
+        "it was filed after the close, and the audit knows of no leave for it",
+        f"""
+        SELECT f.candidate_id, b.code AS batch, f.number FROM filings f JOIN batches b ON b.id = f.batch_id
+        WHERE f.filed_at >= b.closes_at + interval '{LONGEST_GRACE_S} seconds' AND NOT EXISTS (
+            SELECT FROM reopenings r JOIN audit a ON a.candidate_id = r.candidate_id
+            WHERE r.candidate_id = f.candidate_id AND r.batch_id = f.batch_id
+              AND r.created_at <= f.filed_at AND f.filed_at < r.until
+              AND a.act = 'candidate.reopened' AND a.detail ->> 'batch' = b.code AND a.at <= f.filed_at
+              AND a.detail ->> 'until' = to_char(r.until AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))
+        """,  # noqa: S608 -- constants
     ),
     (
         "the log has a filing with another digest, or one that is not there",

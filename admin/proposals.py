@@ -146,6 +146,8 @@ class Kind:
     deed: Deed
     #: the approval only begins it: it takes effect later, and can be cancelled until then
     waits: bool = False
+    #: a msgid: what the word to retype is where only the paper shows it; else the page does
+    asks: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,15 @@
 
     {"batch", "closes_at", "counts": {"filings", "lists", "waivers"}, "export", "grace_seconds", "history", "key",
      "logs": {"audit", "filings"}, "number", "opens_at", "previous", "receipt_keys", "seal_keys", "sealed_at",
-     "tree": {"root", "size"}, "use": "zhiyuan seal 1"}
+     "supplement": {"filings", "reopenings"}, "tree": {"root", "size"}, "use": "zhiyuan seal 1"}
 
 It names the tree over (pseudonym, digest) of every filing in force (`app.proofs`), both logs as they stood
 (`admin.ledger`), the digest of the list for admission (`admin.sealed_list`), the batch's times and every act that
 moved them, and the seal before it. It is signed by the sealer and appended; the same close is sealed once, however
 often the command is run. Where an end was moved later after a seal, the next close gets a seal of its own.
+
+The supplement counts what was filed after the close by leave (`admin.reopenings`). While somebody may still file so,
+or a second officer may still allow it, nothing is sealed; once it is sealed, nobody can.
 
 Two steps: the batch is locked alone until every filing that held it is decided, and let go; then everything is read
 and written in one transaction that no candidate waits for. Broken off, nothing has happened.
@@ -15,19 +18,19 @@ and written in one transaction that no candidate waits for. Broken off, nothing 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from admin import ledger, sealed_list
+from admin import ledger, reopenings, sealed_list
 from admin.intake.loading.report import driver
 from app import audit, batches, evidence, filings, proofs
 from app.db import Database, clock, together
-from app.errors import NotFound, Refusal
-from app.evidence import canonical, filing_digest
+from app.errors import Refusal
+from app.evidence import canonical, filing_digest, utc
 from app.merkle import MerkleTree
 from app.seals import LOGS
 from config.keys import SealKeys
@@ -61,6 +64,8 @@ class _Close:
     code: str
     opens_at: datetime
     closes_at: datetime
+    #: until when it was open again to somebody; None where it never was
+    reopened_until: datetime | None
 
 
 # Of every candidate the filing that stands, in the order of the pseudonym: the database sorts, so that the list for
@@ -79,12 +84,16 @@ _HISTORY = text("""
     SELECT to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at, act, CAST(detail AS text) AS detail
     FROM audit WHERE act LIKE 'batch.%' AND act <> 'batch.sealed' AND detail ->> 'batch' = :code ORDER BY id
 """)
+_AMENDMENTS = text(
+    f"SELECT count(*) FROM filings f JOIN batches b ON b.id = f.batch_id WHERE f.batch_id = :id AND {filings.AMENDS}"  # noqa: S608
+)
 
 
 def seal(database: Database, keys: SealKeys, batch_code: str, grace: timedelta = timedelta(0)) -> Sealed:
     """Seal a batch whose end, and the grace after it, has passed; the seal there is if this close is sealed.
 
-    Raises `CannotSeal` before the close and when what was filed does not fit its digests, `NotFound`.
+    Raises `CannotSeal` before the close, while it is open again to somebody or that waits to be decided, and when
+    what was filed does not fit its digests; `NotFound`.
     """
     with database.transaction() as session:
         close = _closed(session, batch_code, grace)
@@ -98,9 +107,7 @@ def seal(database: Database, keys: SealKeys, batch_code: str, grace: timedelta =
 
 
 def _closed(session: Session, batch_code: str, grace: timedelta) -> _Close:
-    batch_id = session.execute(text("SELECT id FROM batches WHERE code = :code"), {"code": batch_code}).scalar()
-    if batch_id is None:
-        raise NotFound(f"no batch {batch_code}")
+    batch_id = batches.id_of(session, batch_code)
     # alone: every filing that was being decided is decided now, and the next one reads a clock past the end
     batches.hold(session, batch_id)
     row = session.execute(
@@ -108,10 +115,24 @@ def _closed(session: Session, batch_code: str, grace: timedelta) -> _Close:
     ).one()
     if row.suspended_at is not None:
         raise CannotSeal(f"batch {batch_code} is suspended; it closes after it has been resumed")
-    if clock(session) < row.closes_at + grace:
-        when = f"{row.closes_at + grace:%Y-%m-%d %H:%M:%S} UTC"
-        raise CannotSeal(f"batch {batch_code} is not closed; seal it after {when}")
-    return _Close(row.id, row.code, row.opens_at, row.closes_at)
+    # asked once the batch is held: whoever opens it again holds it, too
+    close = _Close(row.id, row.code, row.opens_at, row.closes_at, reopenings.last_until(session, row.id))
+    now, waits = clock(session), reopenings.waits_until(session, batch_code)
+    if now < close.closes_at + grace:
+        raise CannotSeal(f"batch {batch_code} is not closed; seal it after {_when(close.closes_at + grace)}")
+    if close.reopened_until is not None and now < close.reopened_until:
+        until = _when(close.reopened_until)
+        raise CannotSeal(f"batch {batch_code} is open again to a candidate; seal it after {until}")
+    if waits is not None:
+        raise CannotSeal(
+            f"two officers are about to open batch {batch_code} again to a candidate; have it decided under"
+            f" “Waiting for you”, or seal after {_when(waits)}"
+        )
+    return close
+
+
+def _when(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _there(session: Session, close: _Close) -> Sealed | None:
@@ -141,7 +162,7 @@ def _seal(session: Session, keys: SealKeys, close: _Close, grace: timedelta) -> 
     statement = canonical(
         {
             "batch": close.code,
-            "closes_at": _utc(close.closes_at),
+            "closes_at": utc(close.closes_at),
             "counts": {"filings": _filings(session, close), "lists": read.lists, "waivers": read.waivers},
             "export": read.export.hexdigest(),
             "grace_seconds": int(grace.total_seconds()),
@@ -149,14 +170,15 @@ def _seal(session: Session, keys: SealKeys, close: _Close, grace: timedelta) -> 
             "key": keys.version,
             "logs": {log: ledger.head(session, log).to_json() for log in LOGS},
             "number": number,
-            "opens_at": _utc(close.opens_at),
+            "opens_at": utc(close.opens_at),
             "previous": sha256(before.statement.encode()).hexdigest() if before else None,
             "receipt_keys": {name: key.public_bytes_raw().hex() for name, key in keys.receipts.items()},
             "seal_keys": {
                 str(row.version): bytes(row.public).hex()
                 for row in session.execute(text("SELECT version, public FROM seal_keys"))
             },
-            "sealed_at": _utc(moment),
+            "sealed_at": utc(moment),
+            "supplement": _supplement(session, close),
             "tree": {"root": tree.root.hex(), "size": len(tree)},
             "use": "zhiyuan seal 1",
         }
@@ -215,6 +237,11 @@ def _filings(session: Session, close: _Close) -> int:
     return int(counted.scalar_one())
 
 
+def _supplement(session: Session, close: _Close) -> dict[str, Any]:
+    amendments = session.execute(_AMENDMENTS, {"id": close.id})
+    return {"filings": int(amendments.scalar_one()), "reopenings": reopenings.decided(session, close.code)}
+
+
 def _keep(session: Session, number: int, read: _Read, tree: MerkleTree) -> None:
     with driver(session).cursor() as cursor:
         into = "COPY sealed_filings (seal, position, candidate_id, pseudonym, digest) FROM STDIN"
@@ -227,13 +254,11 @@ def _keep(session: Session, number: int, read: _Read, tree: MerkleTree) -> None:
 
 
 def _require_unmoved(session: Session, close: _Close) -> None:
-    """The batch was let go while its filings were read; an end moved in between ends this in nothing."""
+    """The batch was let go while its filings were read; what moved an end in between ends this in nothing."""
     now = session.execute(
         text("SELECT closes_at FROM batches WHERE id = :batch FOR SHARE"), {"batch": close.id}
     ).scalar_one()
     if now != close.closes_at:
         raise CannotSeal(f"the end of batch {close.code} was moved meanwhile; seal it after it has closed again")
-
-
-def _utc(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    if reopenings.last_until(session, close.id) != close.reopened_until:
+        raise CannotSeal(f"batch {close.code} was opened again to a candidate meanwhile; seal it after that")

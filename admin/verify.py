@@ -3,7 +3,8 @@
     python verify.py BUNDLE [--receipt FILE] [--earlier BUNDLE] [--key FILE]
 
 BUNDLE is a directory as `python -m admin seal bundle` writes it. Prints what was checked, or one line for every
-finding, and ends with status 1 if there is one. The format is described in config/deploy/evidence.md.
+finding, and ends with status 1 if there is one. What was filed after the close by leave of two officers is no finding;
+it is listed apart, as amendments. The format is described in config/deploy/evidence.md.
 
 --receipt   a receipt, or the proof downloaded from a receipt's page: is it in the log, does it stand, in which place
 --earlier   a bundle of before, or a saved copy of the page /roots.txt: is what it says the beginning of this one
@@ -36,7 +37,7 @@ MOST_FINDINGS = 100
 
 STATEMENT = {
     "batch", "closes_at", "counts", "export", "grace_seconds", "history", "key", "logs", "number", "opens_at",
-    "previous", "receipt_keys", "seal_keys", "sealed_at", "tree", "use",
+    "previous", "receipt_keys", "seal_keys", "sealed_at", "supplement", "tree", "use",
 }  # fmt: skip
 RECORD = {
     "batch", "candidate_no", "catalogue_version", "content", "filed_at", "format", "indices", "kind", "nonce",
@@ -172,6 +173,11 @@ def moment(text: Any) -> datetime:
         raise Wrong(f"{text!r} is no time") from error
 
 
+def masked(number: str) -> str:
+    """A candidate number with only the year and the serial legible."""
+    return f"{number[:2]}{'*' * (len(number) - 6)}{number[-4:]}"
+
+
 def pseudonym(first: bytes) -> bytes:
     """What stands for a candidate whose first filing has this digest."""
     return sha256(b"zhiyuan pseudonym 1" + first).digest()
@@ -204,6 +210,15 @@ class Seal:
 
 
 @dataclass
+class Late:
+    """A filing from after the close. `where` it stands, and what is said of it."""
+
+    where: str
+    name: str
+    filed_at: datetime
+
+
+@dataclass
 class Bundle:
     """What has been read so far."""
 
@@ -216,6 +231,10 @@ class Bundle:
     #: pseudonym and digest, behind one another
     sealed: list[tuple[bytes, bytes]] = field(default_factory=list)
     filings: int = 0
+    #: by digest
+    late: dict[bytes, Late] = field(default_factory=dict)
+    #: those among them that were allowed, in words
+    amendments: list[str] = field(default_factory=list)
 
     @property
     def last(self) -> dict[str, Any]:
@@ -539,9 +558,13 @@ def placed(bundle: Bundle, record: dict[str, Any], digest: bytes, place: Any, wh
         yield f"{where}: it is not the one that stands in the log: it was altered, or put in"
     if record["batch"] != last["batch"]:
         yield f"{where}: it is of another batch"
-    end = moment(last["closes_at"]) + timedelta(seconds=last["grace_seconds"])
-    if not moment(last["opens_at"]) <= moment(record["filed_at"]) < end:
+    filed_at = moment(record["filed_at"])
+    if filed_at < moment(last["opens_at"]):
         yield f"{where}: it was filed while the batch was not open"
+    if filed_at >= moment(last["closes_at"]):
+        # whether that was allowed stands in the audit, which is read later
+        name = f"version {record['number']} of {masked(record['candidate_no'])}"
+        bundle.late[digest] = Late(where, name, filed_at)
 
 
 def receipted(
@@ -553,10 +576,9 @@ def receipted(
     except Wrong as error:
         yield f"{where}: {error}"
         return
-    number = record["candidate_no"]
     meant = {
         "batch": record["batch"],
-        "candidate": f"{number[:2]}{'*' * (len(number) - 6)}{number[-4:]}",
+        "candidate": masked(record["candidate_no"]),
         "digest": digest.hex(),
         "filed_at": record["filed_at"],
         "key": said["key"],
@@ -615,27 +637,81 @@ def listed(record: dict[str, Any]) -> list[str]:
     return [",".join(line) + "\n" for line in found or [head + [""] * 9]]
 
 
+@dataclass
+class Told:
+    """What the audit tells of the batch."""
+
+    filed: set[bytes] = field(default_factory=set)
+    #: of filings from after the close: whose they are
+    filers: dict[bytes, Any] = field(default_factory=dict)
+    reopened: list[dict[str, Any]] = field(default_factory=list)
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
 def audited(bundle: Bundle, digests: set[bytes]) -> Iterator[str]:
     """Every entry is the one in the log; they tell of every filing and of no other, and of the batch's times."""
     names = {"act", "actor", "at", "candidate_id", "detail", "id", "ip", "officer_id", "request_id"}
-    blob, code, history, size = bundle.logs["audit"], bundle.last["batch"], [], 0
-    told: set[bytes] = set()
+    blob, told, size = bundle.logs["audit"], Told(), 0
     for row in rows(bundle.place / "audit.jsonl", names):
         if leaf(canonical(row)) != blob[32 * size : 32 * size + 32]:
             yield f"audit.jsonl, line {size + 1} is not the entry that stands in the log"
         size += 1
-        if row["act"] == "filing.confirmed":
-            detail = json.loads(row["detail"])
-            if detail["batch"] == code:
-                told.add(octets(detail["digest"], 32))
-        elif about_times(row, code):
-            history.append({name: row[name] for name in ("at", "act", "detail")})
+        hear(bundle, row, told)
     if 32 * size != len(blob):
         yield f"the audit has {size} entries, its log {len(blob) // 32}"
-    if told != digests:
-        yield f"audit and filings differ in {len(told ^ digests)} filings"
-    if history != bundle.last["history"]:
+    if told.filed != digests:
+        yield f"audit and filings differ in {len(told.filed ^ digests)} filings"
+    if told.history != bundle.last["history"]:
         yield "the audit tells another history of the batch's times than the seal"
+    yield from amended(bundle, told)
+
+
+def hear(bundle: Bundle, row: dict[str, Any], told: Told) -> None:
+    """Keep what an entry of the audit says, if it is about the batch."""
+    code = bundle.last["batch"]
+    if row["act"] in {"filing.confirmed", "candidate.reopened"}:
+        detail = json.loads(row["detail"])
+        if detail["batch"] != code:
+            return
+        if row["act"] == "candidate.reopened":
+            told.reopened.append(row | {"detail": detail})
+            return
+        digest = octets(detail["digest"], 32)
+        told.filed.add(digest)
+        if digest in bundle.late:
+            told.filers[digest] = row["candidate_id"]
+    elif about_times(row, code):
+        told.history.append({name: row[name] for name in ("at", "act", "detail")})
+
+
+def amended(bundle: Bundle, told: Told) -> Iterator[str]:
+    """Whoever filed after the close had leave: two officers had opened the batch again to them, and it still was."""
+    said = bundle.last["supplement"]
+    published = [
+        {"at": row["at"]} | {name: row["detail"][name] for name in ("document_sha256", "until")}
+        for row in sorted(told.reopened, key=lambda row: str(row["at"]))
+    ]
+    if published != said["reopenings"]:
+        yield "the audit tells of other reopenings of the batch than the seal"
+    for row in told.reopened:
+        if row["actor"] != "officer" or row["officer_id"] in {None, row["detail"]["proposed_by"]}:
+            yield f"the reopening of {row['at']} was not decided by two officers"
+    end = moment(bundle.last["closes_at"]) + timedelta(seconds=bundle.last["grace_seconds"])
+    for digest, late in bundle.late.items():
+        leave = [row["detail"] for row in told.reopened if covers(row, told.filers.get(digest), late.filed_at)]
+        if leave:
+            filed = f"{late.filed_at:%Y-%m-%d %H:%M:%S} UTC"
+            bundle.amendments.append(f"{late.name}, filed {filed} by leave of decision {leave[-1]['document']}")
+        elif late.filed_at >= end:
+            yield f"{late.where}: it was filed while the batch was not open"
+    if len(bundle.amendments) != said["filings"]:
+        yield "the filings after the close are not as many as the seal says"
+
+
+def covers(row: dict[str, Any], candidate: Any, filed_at: datetime) -> bool:
+    """Whether a reopening was in force for a candidate at that moment."""
+    mine = candidate is not None and row["candidate_id"] == candidate
+    return mine and moment(row["at"]) <= filed_at < moment(row["detail"]["until"])
 
 
 def about_times(row: dict[str, Any], code: str) -> bool:
@@ -765,6 +841,11 @@ def verify(place: Path, receipts: list[Path], earlier: list[Path], keys: list[Pa
     what = f"{bundle.filings} filings with all their records" if bundle.records else "digests only (no records given)"
     said.insert(2, f"  checked: {what}; logs of {last['logs']['filings']['size']} filings and "
                    f"{last['logs']['audit']['size']} audit entries")  # fmt: skip
+    supplement = last["supplement"]
+    if supplement["reopenings"]:
+        number = len(supplement["reopenings"])
+        said.append(f"  after the close: {number} reopenings, {supplement['filings']} amendments")
+    said += [f"    amendment: {one}" for one in bundle.amendments]
     if not keys:
         said.append("  the key was taken from the bundle; compare it with --key")
     return findings, said

@@ -11,7 +11,7 @@ nobody a minute.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final, Literal
@@ -65,21 +65,33 @@ class Window:
     opens_at: datetime
     closes_at: datetime
     suspended_at: datetime | None
+    #: to one candidate the province has opened it again until then (O-14)
+    reopened_until: datetime | None = None
+
+    @property
+    def ends_at(self) -> datetime:
+        """When nothing can be filed any more by whom the window is about."""
+        return max(self.closes_at, self.reopened_until or self.closes_at)
+
+    def reopened_at(self, moment: datetime) -> bool:
+        """Whether the end has passed at `moment`, for everybody but the one it was opened to again."""
+        return self.closes_at <= moment < self.ends_at
 
     def state_at(self, moment: datetime) -> State:
-        """The batch's state at `moment`; half-open, so at `closes_at` it is closed."""
+        """The batch's state at `moment`; half-open, so at `ends_at` it is closed."""
         if moment < self.opens_at:
             return "not_yet_open"
         if self.suspended_at is not None and self.suspended_at < self.closes_at:
             return "suspended" if moment >= self.suspended_at else "open"
-        return "closed" if moment >= self.closes_at else "open"
+        return "closed" if moment >= self.ends_at else "open"
 
     def require_open(self, moment: datetime, *, grace: timedelta = timedelta(0)) -> None:
         """Raise `NotYetOpen`, `Suspended` or `Closed` unless a filing may be decided at `moment`.
 
-        `grace` moves the end for a lock obtained late (O-04); what is shown to candidates has none.
+        `grace` moves the end for a lock obtained late (O-04); what is shown to candidates has none, nor has a
+        reopening, for one person alone is not late for others' sake.
         """
-        state = Window(self.opens_at, self.closes_at + grace, self.suspended_at).state_at(moment)
+        state = replace(self, closes_at=self.closes_at + grace).state_at(moment)
         if state == "not_yet_open":
             raise NotYetOpen
         if state == "suspended":
@@ -112,11 +124,20 @@ class Opened:
         """The state when the row was read."""
         return self.window.state_at(self.now)
 
+    @property
+    def reopened(self) -> bool:
+        """Whether it was open to this candidate alone when the row was read."""
+        return self.window.reopened_at(self.now)
+
 
 FIELDS = """
     b.id AS batch_id, b.code AS batch_code, b.name AS batch_name, b.parent_id, b.spec::text AS spec, b.revision,
     b.catalogue_version, b.opens_at, b.closes_at, b.suspended_at, b.subject_classes, b.closed_to_admitted,
     b.moved_from, clock_timestamp() AS now
+"""
+#: until when the batch `b` was opened again to the `:candidate` (`admin.reopenings`); NULL for nearly everybody
+REOPENED: Final = """
+    (SELECT max(r.until) FROM reopenings r WHERE r.candidate_id = :candidate AND r.batch_id = b.id) AS reopened_until
 """
 
 
@@ -126,7 +147,10 @@ def _spec(dumped: str) -> BatchSpec:
 
 
 def from_row(row: Mapping[str, Any]) -> Opened:
-    """Build an `Opened` from a row holding `FIELDS`. A spec is parsed once a process."""
+    """Build an `Opened` from a row holding `FIELDS`, and `REOPENED` if it is about one candidate.
+
+    A spec is parsed once a process.
+    """
     return Opened(
         id=row["batch_id"],
         code=row["batch_code"],
@@ -135,7 +159,7 @@ def from_row(row: Mapping[str, Any]) -> Opened:
         spec=_spec(row["spec"]),
         revision=row["revision"],
         catalogue_version=row["catalogue_version"],
-        window=Window(row["opens_at"], row["closes_at"], row["suspended_at"]),
+        window=Window(row["opens_at"], row["closes_at"], row["suspended_at"], row.get("reopened_until")),
         closed_to_admitted=row["closed_to_admitted"],
         now=row["now"],
         moved_from=row["moved_from"],
@@ -170,8 +194,17 @@ _GATE: Final = 7_302_022
 #: a value of a question about a batch `b`: until the transaction ends it is held, together with others
 SHARED_SQL: Final = f"pg_advisory_xact_lock_shared({_GATE}, CAST(b.id AS integer))"
 _ALONE = text(f"SELECT pg_advisory_xact_lock({_GATE}, CAST(:batch AS integer))")
+_ID = text("SELECT id FROM batches WHERE code = :code")
 # not FOR UPDATE: rows that only refer to the batch, as drafts do, need not wait, nor be waited for
 _HOLD = text("SELECT 1 FROM batches WHERE id = :batch FOR NO KEY UPDATE")
+
+
+def id_of(session: Session, code: str) -> int:
+    """The id of the batch with this code; raises `NotFound`."""
+    found: int | None = session.execute(_ID, {"code": code}).scalar()
+    if found is None:
+        raise NotFound(f"no batch {code}")
+    return found
 
 
 def hold(session: Session, batch_id: int) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import ForeignKey, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app import accounts, tallies
-from app.batches import Window
+from app.batches import REOPENED, Window
 from app.db import Base, Big, Document, Moment, Write, together
 from app.errors import Closed, DraftMoved, NotFound
 
@@ -31,19 +31,20 @@ class Draft(Base):
     updated_at: Mapped[Moment]
 
 
-_STANDS = text("""
+_STANDS = text(f"""
     SELECT coalesce(d.version, 0) AS version, d.content, nextval('draft_versions') AS next_version,
            clock_timestamp() AS now,
            EXISTS (SELECT 1 FROM bindings bn WHERE bn.candidate_id = c.id) AS bound,
            EXISTS (SELECT 1 FROM filings f WHERE f.candidate_id = c.id AND f.batch_id = b.id) AS filed,
            EXISTS (SELECT 1 FROM filings w WHERE w.candidate_id = c.id AND w.batch_id = b.id AND w.kind = 'waiver'
                    AND w.filed_at >= d.updated_at) AS given_up_since,
-           NOT (c.admitted AND b.closed_to_admitted) AS eligible, b.opens_at, b.closes_at, b.suspended_at
+           NOT (c.admitted AND b.closed_to_admitted) AS eligible, b.opens_at, b.closes_at, b.suspended_at,
+           {REOPENED}
     FROM candidates c
     JOIN batches b ON b.id = :batch AND c.subject_class = ANY (b.subject_classes)
     LEFT JOIN drafts d ON d.candidate_id = c.id AND d.batch_id = b.id
     WHERE c.id = :candidate
-""")
+""")  # noqa: S608 -- constants
 
 
 def save(session: Session, candidate_id: int, batch_id: int, content: dict[str, Any], seen_version: int) -> int:
@@ -111,6 +112,7 @@ def _hold(session: Session, candidate_id: int, batch_id: int) -> dict[str, Any]:
         raise NotFound("no such batch for this candidate")
     # read by a statement after the lock was had, as the clock must be
     now: datetime = row["now"]
-    if Window(row["opens_at"], row["closes_at"], row["suspended_at"]).state_at(now) == "closed":
+    window = Window(row["opens_at"], row["closes_at"], row["suspended_at"], row["reopened_until"])
+    if window.state_at(now) == "closed":
         raise Closed
     return dict(row)

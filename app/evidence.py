@@ -44,6 +44,7 @@ __all__ = [
     "node_hash",
     "shown",
     "sign_receipt",
+    "utc",
     "verify_inclusion",
     "verify_receipt",
 ]
@@ -117,7 +118,7 @@ class FilingRecord:
             "candidate_no": self.candidate_no,
             "catalogue_version": self.catalogue_version,
             "content": self.content,
-            "filed_at": _utc(self.filed_at),
+            "filed_at": utc(self.filed_at),
             "format": 1,
             "indices": self.indices,
             "kind": self.kind,
@@ -129,7 +130,8 @@ class FilingRecord:
         }
 
 
-def _utc(moment: datetime) -> str:
+def utc(moment: datetime) -> str:
+    """Return a time as everything that is proved spells it. Raises ValueError for one without a zone."""
     if moment.tzinfo is None:
         raise ValueError("a time without a zone cannot be evidence; read it from the database as timestamptz")
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
@@ -193,7 +195,7 @@ def sign_receipt(record: FilingRecord, key: Ed25519PrivateKey, key_id: str, *, d
             "batch": record.batch,
             "candidate": masked(record.candidate_no),
             "digest": (filing_digest(record) if digest is None else digest).hex(),
-            "filed_at": _utc(record.filed_at),
+            "filed_at": utc(record.filed_at),
             "key": key_id,
             "kind": record.kind,
             "number": record.number,

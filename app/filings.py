@@ -2,7 +2,8 @@
 
 Each carries its number, its digest, the digest before it, the index of the code given and the code's
 opening A_i: proof that somebody held the card (L-09). The last one before the close stands. Withdrawing is
-a filing of its own, of kind `waiver`.
+a filing of its own, of kind `waiver`. One made after the close, while the province had opened the batch again
+to this candidate, is an amendment (O-14): a filing like any other, and called so wherever it is shown or counted.
 """
 
 from collections.abc import Mapping
@@ -94,19 +95,27 @@ RECORD_FIELDS: Final = """
     f.candidate_no, b.code AS batch_code, f.number, f.kind, f.content, f.catalogue_version, f.filed_at, f.nonce,
     f.previous, f.digest, f.serial, f.code_index, f.opening, f.second_index, f.second_opening
 """
-_HISTORY: Final = Question("""
+#: whether the filing `f` in the batch `b` is an amendment
+AMENDS: Final = """
+    f.filed_at >= b.closes_at AND EXISTS (
+        SELECT FROM reopenings r
+        WHERE r.candidate_id = f.candidate_id AND r.batch_id = f.batch_id
+          AND r.created_at <= f.filed_at AND f.filed_at < r.until)
+"""
+_HISTORY: Final = Question(f"""
     SELECT f.number, f.kind, f.content, f.filed_at, f.digest, f.receipt, f.device, f.ip, f.catalogue_version,
            b.id AS batch_id, b.code AS batch_code, b.name AS batch_name, f.code_index, f.second_index,
            l.place,
            (SELECT c.number FROM checkpoints c WHERE c.log = 'filings' AND c.size > l.place
             ORDER BY c.size LIMIT 1) AS checkpoint,
            (SELECT max(z.seal) FROM sealed_filings z
-            WHERE z.candidate_id = f.candidate_id AND z.digest = f.digest) AS seal
+            WHERE z.candidate_id = f.candidate_id AND z.digest = f.digest) AS seal,
+           {AMENDS} AS amends
     FROM filings f JOIN batches b ON b.id = f.batch_id
     LEFT JOIN leaves l ON l.log = 'filings' AND l.ref = f.id
     WHERE f.candidate_id = :candidate AND (CAST(:batch AS text) IS NULL OR b.code = :batch)
     ORDER BY b.opens_at, b.position, b.code, f.number DESC
-""")
+""")  # noqa: S608 -- constants
 
 
 def history(connection: Connection | Session, candidate_id: int, batch_code: str | None = None) -> list[dict[str, Any]]:

@@ -35,6 +35,7 @@ Kind = Literal[
     "two_codes_ended",
     "draft_waits",
     "nothing_filed",
+    "reopened",
 ]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 #: what reminds of a close to come (O-05); nobody did anything, and after the close they are worth nothing
@@ -242,6 +243,10 @@ TEXTS: Final[Mapping[Kind, str]] = {
     "nothing_filed": N_(
         "you have filed nothing for %(batch)s. The batch closes at %(closes)s; after that nothing can be filed in it."
     ),
+    "reopened": N_(
+        "the province has opened %(batch)s again for you alone (decision %(document)s). Until %(until)s you can change"
+        " your list and confirm it with a code of your card, as always."
+    ),
 }
 _FRAME: Final = N_(
     "[Preference filing] %(when)s: %(text)s If this was not you, tell your registration point at once, or call"
@@ -263,6 +268,8 @@ def wording(kind: Kind, params: Mapping[str, Any], at: datetime, hotline: str, g
         closes = _when(datetime.fromisoformat(params["closes_at"]), gettext)
         text = gettext(TEXTS[kind]) % {"batch": params["batch"], "closes": closes}
         return gettext(_REMINDER) % {"text": text, "hotline": hotline}
+    if kind == "reopened":
+        params = {**params, "until": _when(datetime.fromisoformat(params["until"]), gettext)}
     text = gettext(TEXTS[kind]) % params
     return gettext(_FRAME) % {"when": _when(at, gettext), "text": text, "hotline": hotline}
 

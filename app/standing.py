@@ -125,7 +125,7 @@ def _differs(
 
 
 _SHEET: Final = Question(f"""
-    SELECT {batches.FIELDS}, {bindings.FIELDS},
+    SELECT {batches.FIELDS}, {batches.REOPENED}, {bindings.FIELDS},
            a.two_codes_until, a.two_codes_reason,
            d.content AS draft, d.version AS draft_version, d.updated_at AS draft_at,
            f.number, f.kind, f.content, f.digest, f.filed_at,
@@ -251,7 +251,7 @@ class Line:
 
 # Only contents that differ travel; the closing of gaps, which SQL does not know, is compared here.
 _OVERVIEW: Final = Question(f"""
-    SELECT {batches.FIELDS}, d.updated_at AS drafted_at, f.number, f.kind, f.filed_at,
+    SELECT {batches.FIELDS}, {batches.REOPENED}, d.updated_at AS drafted_at, f.number, f.kind, f.filed_at,
            CASE WHEN d.content IS DISTINCT FROM f.content THEN d.content END AS draft,
            CASE WHEN d.content IS DISTINCT FROM f.content THEN f.content END AS content
     FROM batches b

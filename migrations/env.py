@@ -12,6 +12,7 @@ import admin.handing
 import admin.officers
 import admin.proposals
 import admin.reminders
+import admin.reopenings
 import admin.rooms
 import admin.schedule
 import admin.snapshots
@@ -47,6 +48,7 @@ TABLES: Final = (
     admin.officers,
     admin.proposals,
     admin.reminders,
+    admin.reopenings,
     admin.rooms,
     admin.schedule,
     admin.snapshots,

@@ -40,6 +40,7 @@ ACTS: Final = {
     "not_me": N_('"That was not me" was pressed'),
     "phone_changed": N_("Phone number changed"),
     "two_codes_ended": N_("Two codes for each confirmation ended at the counter"),
+    "reopened": N_("%(batch)s: opened again for you by the province"),
 }
 
 _BOTH: Final = ["GET", "POST"]

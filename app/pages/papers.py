@@ -25,6 +25,7 @@ def receipt(row: Mapping[str, Any], spec: BatchSpec, whole: Slice, visitor: Visi
     version = _("%(number)s, in force when printed", number=row["number"])
     if not standing:
         version = _("%(number)s, later replaced", number=row["number"])
+    amended = _("filed after the close, when the batch was open again to you by a decision of the province")
     return Paper(
         title=_("Receipt of filed preferences") if row["kind"] == "list" else _("Receipt: batch given up"),
         facts=[
@@ -33,6 +34,7 @@ def receipt(row: Mapping[str, Any], spec: BatchSpec, whole: Slice, visitor: Visi
             (_("Batch"), row["batch_name"]),
             (_("Version"), version),
             (_("In force since"), full_moment(row["filed_at"])),
+            *([(_("Amendment"), amended)] if row["amends"] else []),
             (_("Digest"), shown(bytes(row["digest"]))),
         ],
         columns=_columns(spec, row["content"], whole, blank=False),
@@ -63,7 +65,7 @@ def draft_form(found: Sheet, whole: Slice, visitor: Visitor, *, filled: bool) ->
             (_("Candidate"), f"{visitor.name}  {visitor.masked_no}"),
             (_("Class"), visitor.class_no),
             (_("Opens"), full_moment(found.batch.window.opens_at)),
-            (_("Closes"), full_moment(found.batch.window.closes_at)),
+            (_("Closes"), full_moment(found.batch.window.ends_at)),
         ],
         columns=_columns(found.batch.spec, content, whole, blank=True),
         words={

@@ -48,7 +48,7 @@ def overview() -> str:
     found = Overview(
         open=sorted(
             (line for line in lines if line.batch.state in {"open", "suspended"}),
-            key=lambda line: line.batch.window.closes_at,
+            key=lambda line: line.batch.window.ends_at,
         ),
         later=[line for line in lines if line.batch.state == "not_yet_open"],
         closed=[line for line in lines if line.batch.state == "closed"],

@@ -27,6 +27,7 @@ ACTS: Final = {
     "audit.searched": N_("Searched the records of what was done for what concerns you"),
     "audit.exported": N_("Downloaded the records of what was done that concern you"),
     "two_codes.ended": N_("Ended two codes for each confirmation"),
+    "candidate.reopened": N_("Opened a closed batch again for you, together with another officer"),
 }
 _OTHER: Final = N_("Worked on your record")
 

@@ -31,6 +31,7 @@ FORMS = {
     "counter.approve": {"id_tail": "000000", "reason": "forgotten", "seen": "y"},
     "counter.end_two_codes": {"reason": "found again", "seen": "y", "standing": "lost"},
     "replacing.propose": {"cause": "lost", "reason": "on+the+bus", "id_tail": "000000", "serial": "170100000017"},
+    "reopening.propose": {"batch": "1", "document": "no. 3", "digest": "0" * 64, "reason": "ruling", "seen": "y"},
     "stock.propose_destruction": {"reason": "the+end"},
     "transfers.begin": {"receiver": "1", "spans": "170100000017"},
     "transfers.counted": {"act": "count", "counted": "1"},
@@ -47,8 +48,10 @@ FORMS = {
     "schedule.cancel": {"act": "1"},
     "auditing.search": {"act": "card.handed"},
 }
+#: only the province opens a closed batch again
+PROVINCES = {"reopening.reopen", "reopening.propose"}
 #: the lower of two offices settles no difference, and lots and windows are the province's
-NOT_A_POINTS = {"transfers.settle", "transfers.propose_settling"}
+NOT_A_POINTS = {"transfers.settle", "transfers.propose_settling", *PROVINCES}
 NOT_A_POINTS |= {
     f"lots.{name}" for name in ("statement", "propose_taking_in", "quarantine", "propose_quarantine", "holders")
 }
@@ -244,6 +247,8 @@ def test_ones_own_office_and_those_below_exist(
             for name in names:
                 if not scene.knows(rule, name) or (mine == "point" and rule.endpoint in NOT_A_POINTS):
                     continue
+                if mine != "province" and rule.endpoint in PROVINCES:
+                    continue
                 status, _, _ = ask(offices_app, browser, method, scene.address(rule, name))
                 # two levels down an account is seen, and kept by somebody else
                 kept = rule.endpoint != "accounts.ask" or scene.offices[name] in near
@@ -325,7 +330,7 @@ def test_what_a_role_may(offices_app: Flask, officer_browser: Callable[..., Brow
     moving |= {"stock.destroy", "stock.propose_destruction", "acts.approve", "acts.refuse"}
     seeing = {"stock.office", "transfers.one", "transfers.protocol", "transfers.count", "handing.registered"}
     seeing |= {"handing.export", "acts.waiting", "acts.one", "acts.protocol", *NOT_A_POINTS}
-    seeing -= {name for name in NOT_A_POINTS if name.startswith(("lots.", "schedule."))}
+    seeing -= {name for name in NOT_A_POINTS if name.startswith(("lots.", "schedule."))} | PROVINCES
     tending = {"alerts.tend", "rooms.ask", "rooms.decide"}
     watching = {"alerts.overview", "alerts.export", "alerts.one", "rooms.overview"}
     auditing = {"auditing.page", "auditing.search", "auditing.export"}
