@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from admin import differences, replacements, statements, withdrawals
+from admin import confirmations, differences, replacements, statements, withdrawals
 from admin.proposals import Kind
 
 KINDS: Final[Mapping[str, Kind]] = {
@@ -14,5 +14,6 @@ KINDS: Final[Mapping[str, Kind]] = {
         replacements.REPLACE,
         withdrawals.QUARANTINE,
         withdrawals.DESTROY,
+        confirmations.CONFIRM,
     )
 }

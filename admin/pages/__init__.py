@@ -19,6 +19,7 @@ from admin.pages import (
     public,
     replacing,
     rooms,
+    seals,
     stock,
     transfers,
 )
@@ -79,6 +80,7 @@ OFFICES: Final = Portal(
         rooms.pages,
         metrics.pages,
         close.pages,
+        seals.pages,
         roots.pages,
     ),
     open_pages=OPEN,

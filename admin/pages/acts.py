@@ -69,7 +69,7 @@ def approve(act: int) -> Response | tuple[str, int]:
     with transaction() as session:
         answer = proposals.approve(session, officer(), KINDS, act, plain(single("word")), where())
     if isinstance(answer, Mistyped):
-        return _page(act, _("This is not what stands above. Nothing was done. Compare it and type it again.")), 422
+        return _page(act, _("This is another word. Nothing was done. Compare it and type it again.")), 422
     flash(_("Approved and done."), "success")
     return redirect(url_for(".one", act=act), 303)
 

@@ -42,9 +42,10 @@ FORMS = {
     "lots.propose_quarantine": {"mode": "two_codes", "reason": "copies"},
     "alerts.tend": {"note": "called her", "do": "note"},
     "rooms.decide": {"state": "ended"},
+    "seals.propose": {"digits": "00000000", "reason": "verifier"},
 }
-#: the lower of two offices settles no difference, and lots are the province's
-NOT_A_POINTS = {"transfers.settle", "transfers.propose_settling"}
+#: the lower of two offices settles no difference, and lots and seals are the province's
+NOT_A_POINTS = {"transfers.settle", "transfers.propose_settling", "seals.confirm", "seals.propose"}
 NOT_A_POINTS |= {
     f"lots.{name}" for name in ("statement", "propose_taking_in", "quarantine", "propose_quarantine", "holders")
 }
@@ -77,6 +78,7 @@ class Scene:
             "alert": self.alerts,
             "room": self.rooms,
             "box": dict.fromkeys(self.offices, 1),
+            "seal": {},
         }
         address = re.sub(r"<int:(\w+)>", lambda named: str(known[named[1]].get(name, 0)), str(rule))
         return address.replace("<string(length=4):lot>", "1701")
@@ -156,7 +158,7 @@ def test_the_portal_lists_what_is_open(offices_app: Flask) -> None:
     endpoints = {rule.endpoint for rule in offices_app.url_map.iter_rules()}
     assert endpoints >= OPEN
     behind = ("progress.", "counter.", "replacing.", "stock.", "transfers.", "handing.", "lots.", "acts.", "alerts.")
-    assert not any(name.startswith((*behind, "rooms.")) for name in OPEN)
+    assert not any(name.startswith((*behind, "rooms.", "seals.")) for name in OPEN)
 
 
 def test_a_stranger_is_sent_to_the_sign_in(offices_app: Flask, stranger: Browser, scene: Scene) -> None:
@@ -288,7 +290,7 @@ def test_what_a_role_may(offices_app: Flask, officer_browser: Callable[..., Brow
     moving |= {"stock.destroy", "stock.propose_destruction", "acts.approve", "acts.refuse"}
     seeing = {"stock.office", "transfers.one", "transfers.protocol", "transfers.count", "handing.registered"}
     seeing |= {"handing.export", "acts.waiting", "acts.one", "acts.protocol", *NOT_A_POINTS}
-    seeing -= {name for name in NOT_A_POINTS if name.startswith("lots.")}
+    seeing -= {name for name in NOT_A_POINTS if name.startswith(("lots.", "seals."))}
     tending = {"alerts.tend", "rooms.ask", "rooms.decide"}
     watching = {"alerts.overview", "alerts.export", "alerts.one", "rooms.overview"}
     nobody = {"lots.overview", "acts.withdraw"}  # the province's, and whose it is not
