@@ -236,6 +236,13 @@ def _listed(value: Any) -> str:
     return ", ".join(str(one) for one in value)
 
 
+_LOGS: Final[dict[str, str]] = {"filings": N_("Log of all filings"), "audit": N_("Log of what was done")}
+
+
+def _log(value: Any) -> str:
+    return str(_(_LOGS[value]))
+
+
 #: facts in the order they are shown: label, how the value reads
 _FACTS: Final[dict[str, tuple[str, Callable[[Any], str]]]] = {
     "first": (N_("First of them"), _moment),
@@ -257,7 +264,7 @@ _FACTS: Final[dict[str, tuple[str, Callable[[Any], str]]]] = {
     "batch": (N_("Batch"), str),
     "number": (N_("Version"), str),
     "faults": (N_("What is wrong"), _listed),
-    "log": (N_("Log"), str),
+    "log": (N_("Log"), _log),
     "checkpoint": (N_("Checkpoint no."), str),
     "status": (N_("Status of the answer"), str),
     "answer": (N_("Answer"), str),
