@@ -267,17 +267,36 @@ def _keep(session: Session, one: Asked, made: Offer, answer: Answered) -> bool:
 # --- beside the sealer --------------------------------------------------------------------------------
 
 
-def start(database: Database, written: Iterable[str], stopped: threading.Event) -> list[threading.Thread]:
-    """Ask every witness in a thread of its own until `stopped`. Raises `SettingsError`, `LedgerError`."""
+def start(database: Database, written: Iterable[str], stopped: threading.Event) -> threading.Thread:
+    """Ask every witness in a thread of its own until `stopped`; returns the one that waits for them.
+
+    Raises `SettingsError`.
+    """
     witnesses = [Asked.read(one) for one in written]
-    with database.transaction() as session:
-        enter(session, witnesses)
     if not witnesses:
         _log.warning("nobody cosigns the checkpoints: WITNESSES names no witness")
+    thread = threading.Thread(target=_begin, args=(database, witnesses, stopped), daemon=True)
+    thread.start()
+    return thread
+
+
+def _begin(database: Database, witnesses: list[Asked], stopped: threading.Event) -> None:
+    while not stopped.is_set():
+        try:
+            with database.transaction() as session:
+                enter(session, witnesses)
+            break
+        except Unavailable as error:
+            _log.warning("sealer waits: %s", error)
+            stopped.wait(PAUSE_S)
+        except LedgerError:
+            _log.exception("no witness is asked")
+            return
     threads = [threading.Thread(target=_follow, args=(database, one, stopped), daemon=True) for one in witnesses]
     for thread in threads:
         thread.start()
-    return threads
+    for thread in threads:
+        thread.join()
 
 
 def _follow(database: Database, one: Asked, stopped: threading.Event) -> None:
