@@ -117,13 +117,13 @@ _NAME = text("""
 def enter(session: Session, witnesses: Iterable[Asked]) -> None:
     """Publish who cosigns from now on; who comes and who goes is in the audit.
 
-    Raises `LedgerError` for a name that stands for another key: a new key takes a new name.
+    Raises `LedgerError` where a name stood for another key, or a key for another name.
     """
     wanted = {one.name: one.public for one in witnesses}
     known = {row.name: bytes(row.public) for row in session.execute(text("SELECT name, public FROM witnesses"))}
     for name, public in wanted.items():
-        if known.get(name, public) != public:
-            raise LedgerError(f"the witness {name} had another key; let it take a new name with a new key")
+        if known.setdefault(name, public) != public or list(known.values()).count(public) > 1:
+            raise LedgerError(f"the witness {name} had another key or name; a new key takes a new name")
         if session.execute(_NAME, {"name": name, "public": public}).first():
             together(session, audit.entry("witness.named", actor="command", witness=name, public=public.hex()))
     for name in session.execute(_DROP, {"names": list(wanted)}).scalars().all():
@@ -244,8 +244,8 @@ _REFUSED = text("""
     INSERT INTO witness_refusals (witness, log, number, status, answer)
     SELECT :witness, :log, :number, :status, :answer WHERE NOT EXISTS (
         SELECT FROM witness_refusals r WHERE r.witness = :witness AND r.log = :log AND r.status = :status
-            AND r.at > coalesce(
-                (SELECT max(at) FROM cosignatures WHERE witness = :witness AND log = :log), '-infinity'))
+            AND r.at > coalesce((SELECT at FROM cosignatures WHERE witness = :witness AND log = :log
+                                 ORDER BY number DESC LIMIT 1), '-infinity'))
     RETURNING id
 """)
 

@@ -222,11 +222,16 @@ _SEALS = text("""
 """)
 # the newest of each log, which nobody may have cosigned yet, and what each witness has cosigned last
 _NEWEST = text(f"""
-    SELECT c.log, c.number, c.size, c.root, c.signed_at, c.number = n.newest AS newest, {NOTED} AS note
-    FROM (SELECT log, max(number) AS newest FROM checkpoints GROUP BY log) n
-    JOIN checkpoints c ON c.log = n.log AND (c.number = n.newest OR c.number IN (
-        SELECT (SELECT max(s.number) FROM cosignatures s WHERE s.witness = w.name AND s.log = n.log)
-        FROM witnesses w WHERE w.dropped_at IS NULL))
+    SELECT c.log, c.number, c.size, c.root, c.signed_at, n.newest, {NOTED} AS note
+    FROM (
+        SELECT l.log, w.number, bool_or(w.newest) AS newest
+        FROM (VALUES ('filings'), ('audit')) AS l (log) CROSS JOIN LATERAL (
+            SELECT max(number) AS number, true AS newest FROM checkpoints WHERE log = l.log
+            UNION ALL
+            SELECT (SELECT max(s.number) FROM cosignatures s WHERE s.witness = w.name AND s.log = l.log), false
+            FROM witnesses w WHERE w.dropped_at IS NULL) w
+        GROUP BY l.log, w.number) n
+    JOIN checkpoints c ON c.log = n.log AND c.number = n.number
     ORDER BY c.log DESC, c.number DESC
 """)  # noqa: S608 -- constants
 _WITNESSES = text("""

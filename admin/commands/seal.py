@@ -63,8 +63,10 @@ def watch(once: bool) -> None:  # noqa: FBT001 -- click
         stopped = threading.Event()
         for one in (signal.SIGTERM, signal.SIGINT):
             signal.signal(one, lambda *_: stopped.set())
-        cosigning.start(database, settings.witnesses, stopped)
-        ledger.watch(database, keys, stopped)
+        # connections of their own, so that the logs do not wait for one either
+        with sealer() as (_, beside):
+            cosigning.start(beside, settings.witnesses, stopped)
+            ledger.watch(database, keys, stopped)
 
 
 def _cosigned(database: Database, settings: Settings) -> None:

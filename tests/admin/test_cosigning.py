@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -252,16 +253,17 @@ def test_a_new_key_takes_a_new_name_and_who_comes_and_goes_is_in_the_audit(
     province: World, sealer: Database, changsha: Office
 ) -> None:
     other = f"{witness.written_key(changsha.name, witness.COSIGNS, bytes(32))}@https://changsha.example"
-    with pytest.raises(LedgerError, match="new name"), sealer.transaction() as session:
-        cosigning.enter(session, [cosigning.Asked.read(other)])
+    for wrong in (cosigning.Asked.read(other), replace(changsha.asked, name="changde.example/witness")):
+        with pytest.raises(LedgerError, match="new name"), sealer.transaction() as session:
+            cosigning.enter(session, [wrong])
     for wanted in ([], [changsha.asked]):
         with sealer.transaction() as session:
             cosigning.enter(session, wanted)
     acts = province.rows("SELECT act FROM audit WHERE act LIKE 'witness.%' ORDER BY id")
     assert [row["act"] for row in acts] == ["witness.named", "witness.dropped", "witness.named"]
-    for wrong in ("nobody@https://x.example", changsha.key, f"{changsha.key}@ftp://x.example"):
+    for mistyped in ("nobody@https://x.example", changsha.key, f"{changsha.key}@ftp://x.example"):
         with pytest.raises(SettingsError, match="WITNESSES"):
-            cosigning.Asked.read(wrong)
+            cosigning.Asked.read(mistyped)
 
 
 def test_beside_the_sealer_every_witness_has_a_thread_of_its_own(
