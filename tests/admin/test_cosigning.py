@@ -25,12 +25,15 @@ from tests.makers import World
 
 @pytest.fixture
 def province(world: World) -> World:
-    """Two filings, in the logs."""
+    """A candidate has filed."""
     world.batch("1")
-    for _ in range(2):
-        person = world.candidate()
-        file(world, person, world.activate(person), "1", "4301")
+    another_files(world)
     return world
+
+
+def another_files(world: World) -> None:
+    person = world.candidate()
+    file(world, person, world.activate(person), "1", "4301")
 
 
 @pytest.fixture
@@ -148,6 +151,8 @@ def test_the_witness_copy_finds_a_history_made_anew(
     province: World, sealer: Database, keys: SealKeys, changsha: Office, tmp_path: Path
 ) -> None:
     """Everything is signed again, by the same key, without one filing: the bundle is sound, and two copies are not."""
+    another_files(province)
+    ledger.round_of(sealer, keys, sweep=True)
     cosign(sealer, changsha)
     copy = tmp_path / "checkpoints.txt"
     copy.write_text(changsha.ask("GET", "/checkpoints")[1], encoding="utf-8")
@@ -164,11 +169,10 @@ def test_the_witness_copy_finds_a_history_made_anew(
     assert {(one["subject"], one["facts"]["log"]) for one in found} == {(changsha.name, log) for log in seals.LOGS}
 
     province.move_end(1, 3600)
-    person = province.candidate()
-    file(province, person, province.activate(person), "1", "4303")
+    another_files(province)
     ledger.round_of(sealer, keys, sweep=True)
     cosign(sealer, changsha)  # as many filings as before, and others
-    assert [path.name[:10] for path in changsha.evidence] == ["filings-2-"]
+    assert "filings-2-" in {path.name[:10] for path in changsha.evidence}
     assert len(refused(province)) == 2  # the same refusal is kept once
 
 
