@@ -4,6 +4,8 @@ import ast
 import base64
 import json
 import os
+import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -136,6 +138,27 @@ def test_a_restart_keeps_its_place_and_a_line_broken_off_was_never_answered(one:
     one.stop()
     one.start()
     assert one.add(0, note(9)) == (409, "9\n")
+
+
+def test_the_file_alone_serves_and_a_killed_one_goes_on_where_it_was(tmp_path: Path) -> None:
+    program = shutil.copy(witness.__file__, tmp_path / "witness.py")
+    directory, name = tmp_path / "alone", "alone.example"
+    one = Office(directory, {}, name)
+    one.key = run(program, "init", str(directory), name).stdout.strip()
+    trusted = witness.written_key("zhiyuan-seal-1", witness.SIGNS, KEYS.private[1].public_key().public_bytes_raw())
+    for old, status in ((0, 200), (0, 409), (5, 200)):
+        command = [sys.executable, "-I", program, "serve", str(directory), "--origin-key", trusted, "--port", "0"]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stderr
+            one.port = int(process.stderr.readline().rsplit(" ", 1)[1])
+            got, words = one.add(old, note(5))
+            process.kill()
+        assert got == status
+        assert (words == "5\n") if status == 409 else cosignature(one.asked, note(5), words)
+
+
+def run(program: Path | str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-I", program, *arguments], capture_output=True, text=True, check=True)
 
 
 def test_only_one_runs_in_a_directory(one: Office) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -100,3 +101,20 @@ def test_the_sealer_ends_when_it_is_told_to(province: World) -> None:
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=30) == 0
     assert province.value("SELECT count(*) FROM leaves WHERE log = 'filings'") == 3
+
+
+def test_a_witness_that_never_answers_keeps_nobody_waiting(province: World) -> None:
+    assert run(province, "watch", "--once").exit_code == 0
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        key = witness.written_key("silent.example", witness.COSIGNS, bytes(32))
+        asked = {"WITNESSES": f"{key}@http://127.0.0.1:{silent.getsockname()[1]}"}
+        told = {**os.environ, **environment(province), **asked}
+        with subprocess.Popen([sys.executable, "-m", "admin", "seal", "watch"], env=told) as process:
+            silent.settimeout(60)
+            with silent.accept()[0]:  # it was asked, and waits
+                deadline = time.monotonic() + 60
+                while province.value("SELECT count(*) FROM checkpoints") < 3 and time.monotonic() < deadline:
+                    time.sleep(0.05)
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(timeout=30) == 0
+    assert province.value("SELECT count(*) FROM checkpoints") == 3  # who cosigns is in the audit, and sealed
