@@ -41,6 +41,8 @@ Kind = Literal[
     "receipts",
     "sealer",
     "volume",
+    "witness_late",
+    "witness_refused",
 ]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 State = Literal["open", "noted", "closed"]
@@ -235,8 +237,8 @@ _FIELDS: Final = f"""
 """  # noqa: S608 -- constants
 _LIST = text(f"""
     {_FIELDS} AND a.state = ANY (CAST(:states AS text[])) AND (:kind = '' OR a.kind = :kind)
-    ORDER BY a.state = 'closed', array_position(ARRAY['clock', 'receipts', 'honey_card'], a.kind), a.state <> 'open',
-             a.last_at DESC, a.id DESC LIMIT :most OFFSET :skip
+    ORDER BY a.state = 'closed', array_position(ARRAY['clock', 'receipts', 'witness_refused', 'honey_card'], a.kind),
+             a.state <> 'open', a.last_at DESC, a.id DESC LIMIT :most OFFSET :skip
 """)
 _COUNTS = text(f"""
     SELECT a.kind, count(*) FROM alerts a JOIN offices p ON p.id = a.office_id

@@ -285,7 +285,7 @@ _NAMES = text("""
 
 def _names(connection: Connection | Session, rows: Sequence[Shown]) -> Names:
     offices = {row.detail[key] for row in rows for key in OFFICES if isinstance(row.detail.get(key), int)}
-    people = {one for row in rows for one in row.detail.get("officers", ())}
+    people = {one for row in rows for one in (*row.detail.get("officers", ()), row.detail.get("proposed_by")) if one}
     found = connection.execute(_NAMES, {"offices": list(offices), "officers": list(people)}).all()
     batches: dict[str | int, str] = {}
     for one in found:

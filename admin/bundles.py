@@ -1,7 +1,7 @@
 """Bundles: what `admin/verify.py` checks without us, as files in one directory (config/deploy/evidence.md).
 
     keys.jsonl         public keys of the sealer
-    checkpoints.jsonl  every signed checkpoint up to the seal
+    checkpoints.jsonl  every signed checkpoint up to the seal, with what witnesses have cosigned
     filings.log        digest of every filing of the season up to the seal, a line each, in the order of the log
     audit.log          hash of every audit entry, the same
     seals.jsonl        every seal up to this one; the last is the batch's
@@ -30,6 +30,7 @@ from app import filings
 from app.errors import NotFound
 from app.evidence import canonical
 from app.seals import LOGS
+from app.witnesses import NOTED
 
 PUBLIC: Final = ("keys.jsonl", "checkpoints.jsonl", "filings.log", "audit.log", "seals.jsonl", "sealed.csv")
 WHOLE: Final = (*PUBLIC, "records.jsonl", "audit.jsonl", "standing.csv")
@@ -46,7 +47,9 @@ _KEYS = text("""
 _SEALS = text(
     "SELECT statement, encode(signature, 'hex') AS signature FROM seals WHERE number <= :number ORDER BY number"
 )
-_CHECKPOINTS = text("SELECT log, note FROM checkpoints WHERE log = :log AND size <= :size ORDER BY number")
+_CHECKPOINTS = text(f"""
+    SELECT c.log, {NOTED} AS note FROM checkpoints c WHERE c.log = :log AND c.size <= :size ORDER BY c.number
+""")  # noqa: S608 -- constants
 _LOG = text("SELECT encode(hash, 'hex') AS hash FROM leaves WHERE log = :log AND place < :size ORDER BY place")
 _SEALED = text("""
     SELECT encode(pseudonym, 'hex') AS pseudonym, encode(digest, 'hex') AS digest

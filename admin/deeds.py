@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from admin import differences, reopenings, replacements, statements, window_acts, withdrawals
+from admin import confirmations, differences, reopenings, replacements, statements, window_acts, withdrawals
 from admin.proposals import Kind
 
 KINDS: Final[Mapping[str, Kind]] = {
@@ -16,5 +16,6 @@ KINDS: Final[Mapping[str, Kind]] = {
         withdrawals.DESTROY,
         *window_acts.KINDS.values(),
         reopenings.REOPEN,
+        confirmations.CONFIRM,
     )
 }

@@ -146,8 +146,8 @@ class Kind:
     deed: Deed
     #: the approval only begins it: it takes effect later, and can be cancelled until then
     waits: bool = False
-    #: a msgid: what the word to retype is where only the paper shows it; else the page does
-    asks: str = ""
+    #: what is asked for where the word is not shown, a msgid: whoever approves has it from elsewhere
+    unseen: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +244,7 @@ def approve(  # noqa: PLR0913, PLR0917 -- a session, who, what sorts there are, 
     act = _held(session, visitor, proposal_id)
     kind = kinds[act.kind]
     _require_second(session, visitor, act, kind)
-    if "".join(retyped.split()) != act.word:
+    if "".join(retyped.split()).lower() != act.word.lower():
         together(session, _entry("mistyped", visitor, act.id, act.kind, act.subject, where))
         return Mistyped()
     outcome = kind.deed(session, visitor, act, where)

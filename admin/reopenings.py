@@ -244,7 +244,7 @@ REOPEN: Final = Kind(
     "propose",
     "approve",
     _reopen,
-    N_("Candidate number, from the decision in your hand"),
+    unseen=N_("Candidate number, from the decision in your hand"),
 )
 
 

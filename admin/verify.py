@@ -1,15 +1,17 @@
 """Verify a bundle of a sealed batch, offline, without trusting who made it.
 
-    python verify.py BUNDLE [--receipt FILE] [--earlier BUNDLE] [--key FILE]
+    python verify.py BUNDLE [--receipt FILE] [--earlier BUNDLE] [--key FILE] [--witness KEY]
 
 BUNDLE is a directory as `python -m admin seal bundle` writes it. Prints what was checked, or one line for every
 finding, and ends with status 1 if there is one. What was filed after the close by leave of two officers is no finding;
 it is listed apart, as amendments. The format is described in config/deploy/evidence.md.
 
 --receipt   a receipt, or the proof downloaded from a receipt's page: is it in the log, does it stand, in which place
---earlier   a bundle of before, or a saved copy of the page /roots.txt: is what it says the beginning of this one
+--earlier   a bundle of before, or a saved copy of the page /roots.txt or of a witness's /checkpoints: is what it
+            says the beginning of this one
 --key       the sealer's public key (PEM), from somewhere else than the bundle; without it a bundle made anew from
             beginning to end by somebody with another key looks sound. May be given several times, as the others.
+--witness   the key of a witness as that office hands it over: has it cosigned where both logs end
 
 This program stands alone: Python's standard library and `cryptography`, nothing of the service it judges.
 """
@@ -21,7 +23,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NoReturn
@@ -50,6 +52,7 @@ CSV = (
 NOTE = re.compile(
     r"zhiyuan/(?P<log>filings|audit)\n(?P<size>[0-9]+)\n(?P<root>[A-Za-z0-9+/]{43}=)\nnumber (?P<number>[0-9]+)\n"
     r"previous (?P<previous>-|[0-9a-f]{64})\ntime [0-9TZ:-]+\n\n— zhiyuan-seal-(?P<key>[0-9]+) (?P<signature>\S+)\n"
+    r"(?P<cosigned>(?:— [a-z0-9][a-z0-9./-]* [A-Za-z0-9+/]{102}==\n)*)"
 )
 SEAL_LINE = re.compile(r'\{"signature":"([0-9a-f]{128})","statement":(\{.*\})\}\n', re.DOTALL)
 SEAL_TEXT = re.compile(r"^zhiyuan seal [0-9]+\n(\{.*\})\n([0-9a-f]{128})$", re.MULTILINE)
@@ -198,6 +201,8 @@ class Checkpoint:
     key: int
     note: str
     sound: bool
+    #: a line for each witness, no part of what the next checkpoint names
+    cosigned: str
 
 
 @dataclass
@@ -228,6 +233,8 @@ class Bundle:
     seals: list[Seal] = field(default_factory=list)
     checkpoints: dict[str, list[Checkpoint]] = field(default_factory=dict)
     logs: dict[str, bytes] = field(default_factory=dict)
+    #: numbers of seals that two officers have confirmed, as the audit tells
+    confirmed: set[int] = field(default_factory=set)
     #: pseudonym and digest, behind one another
     sealed: list[tuple[bytes, bytes]] = field(default_factory=list)
     filings: int = 0
@@ -350,7 +357,8 @@ def read_note(text: str, keys: dict[int, bytes]) -> Checkpoint:
         shown = decoded(found["signature"])
         sound = shown[:4] == sha256(name).digest()[:4] and signed(key, shown[4:], body)
     number, size, root = int(found["number"]), int(found["size"]), decoded(found["root"])
-    return Checkpoint(found["log"], number, size, root, found["previous"], int(found["key"]), text, sound)
+    note, cosigned = text[: found.start("cosigned")], found["cosigned"]
+    return Checkpoint(found["log"], number, size, root, found["previous"], int(found["key"]), note, sound, cosigned)
 
 
 def decoded(text: str) -> bytes:
@@ -656,7 +664,10 @@ def audited(bundle: Bundle, digests: set[bytes]) -> Iterator[str]:
         if leaf(canonical(row)) != blob[32 * size : 32 * size + 32]:
             yield f"audit.jsonl, line {size + 1} is not the entry that stands in the log"
         size += 1
-        hear(bundle, row, told)
+        if row["act"] == "seal.confirmed":
+            yield from confirmed(bundle, row)
+        else:
+            hear(bundle, row, told)
     if 32 * size != len(blob):
         yield f"the audit has {size} entries, its log {len(blob) // 32}"
     if told.filed != digests:
@@ -712,6 +723,18 @@ def covers(row: dict[str, Any], candidate: Any, filed_at: datetime) -> bool:
     """Whether a reopening was in force for a candidate at that moment."""
     mine = candidate is not None and row["candidate_id"] == candidate
     return mine and moment(row["at"]) <= filed_at < moment(row["detail"]["until"])
+
+
+def confirmed(bundle: Bundle, row: dict[str, Any]) -> Iterator[str]:
+    """Two officers have confirmed a seal that is here, by its root, and once."""
+    said = json.loads(row["detail"])
+    number = said["seal"]
+    seals = {seal.said["number"]: seal.said["tree"]["root"] for seal in bundle.seals}
+    if seals.get(number) != said["root"] or number in bundle.confirmed:
+        yield f"the audit tells of two officers who confirmed another seal {number}"
+    if row["actor"] != "officer" or row["officer_id"] == said["proposed_by"]:
+        yield f"the audit tells that seal {number} was confirmed by one officer alone"
+    bundle.confirmed.add(number)
 
 
 def about_times(row: dict[str, Any], code: str) -> bool:
@@ -819,10 +842,43 @@ def trusted(bundle: Bundle, paths: list[Path]) -> Iterator[str]:
         yield "the bundle was not sealed with the key given"
 
 
+def witnessed(bundle: Bundle, written: list[str], said: list[str]) -> Iterator[str]:
+    """Whether each of these witnesses has cosigned where the logs end. `said` is told when it did."""
+    for text in written:
+        name, check, key = [*text.split("+", 2), "", ""][:3]
+        public = decoded(key)[1:]
+        own = sha256(name.encode() + b"\n\x04" + public).digest()[:4]
+        if own.hex() != check or len(public) != 32 or decoded(key)[0] != 4:
+            raise Wrong(f"{text[:40]!r} is no key of a witness; compare it letter by letter")
+        for one in (chain[-1] for chain in bundle.checkpoints.values() if chain):
+            at = cosigned_at(one, name, own, public)
+            if at is None:
+                yield (
+                    f"checkpoint {one.number} of the {one.log}, where it ends, was not cosigned by {name}: wait for it"
+                    " and write the bundle again; if the office says it did cosign, somebody took it away"
+                )
+            else:
+                said.append(f"{name} cosigned checkpoint {one.number} of the {one.log} at {at:%Y-%m-%d %H:%M:%S} UTC")
+
+
+def cosigned_at(one: Checkpoint, name: str, own: bytes, public: bytes) -> datetime | None:
+    """When a witness has cosigned a checkpoint by its own clock, if it has."""
+    body = one.note[: one.note.index("\n\n") + 1].encode()
+    for line in one.cosigned.splitlines():
+        value = decoded(line.rsplit(" ", 1)[1])
+        time = int.from_bytes(value[4:12]) % 2**33
+        data = f"cosignature/v1\ntime {time}\n".encode() + body
+        if line.startswith(f"— {name} ") and value[:4] == own and signed(public, value[12:], data):
+            return datetime.fromtimestamp(time, UTC)
+    return None
+
+
 # --- the program --------------------------------------------------------------------------------------
 
 
-def verify(place: Path, receipts: list[Path], earlier: list[Path], keys: list[Path]) -> tuple[list[str], list[str]]:
+def verify(
+    place: Path, receipts: list[Path], earlier: list[Path], keys: list[Path], witnesses: list[str] | None = None
+) -> tuple[list[str], list[str]]:
     """Findings, and what was found right."""
     said: list[str] = []
     try:
@@ -831,6 +887,7 @@ def verify(place: Path, receipts: list[Path], earlier: list[Path], keys: list[Pa
         findings = [*(trusted(bundle, keys) if keys else ()), *judged(bundle, before)]
         for path in receipts:
             findings += receipt_fits(bundle, path, said)
+        findings += witnessed(bundle, witnesses or [], said)
     except Wrong as error:
         return [str(error)], said
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, OSError, RecursionError) as error:
@@ -846,6 +903,9 @@ def verify(place: Path, receipts: list[Path], earlier: list[Path], keys: list[Pa
         number = len(supplement["reopenings"])
         said.append(f"  after the close: {number} reopenings, {supplement['filings']} amendments")
     said += [f"    amendment: {one}" for one in bundle.amendments]
+    if bundle.records:
+        known = ", ".join(str(number) for number in sorted(bundle.confirmed))
+        said.append(f"  seals that two officers have confirmed, as of this one: {known or 'none'}")
     if not keys:
         said.append("  the key was taken from the bundle; compare it with --key")
     return findings, said
@@ -857,8 +917,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("bundle", type=Path)
     for option in ("receipt", "earlier", "key"):
         parser.add_argument(f"--{option}", type=Path, action="append", default=[], metavar="FILE")
+    parser.add_argument("--witness", action="append", default=[], metavar="KEY")
     asked = parser.parse_args(arguments)
-    findings, said = verify(asked.bundle, asked.receipt, asked.earlier, asked.key)
+    findings, said = verify(asked.bundle, asked.receipt, asked.earlier, asked.key, asked.witness)
     print("\n".join(said))
     for finding in findings[:MOST_FINDINGS]:
         print(f"WRONG: {finding}")

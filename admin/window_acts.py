@@ -226,10 +226,11 @@ _DO: Final[Mapping[Deed, Callable[[Session, int, Any], bool]]] = {
     "batch.end": batches.move_end,
     "batch.resume": batches.resume,
 }
-_ENTRIES: Final[Mapping[Deed, str]] = {
-    "batch.opening": "batch.opening_moved",
-    "batch.end": "batch.end_moved",
-    "batch.resume": "batch.resumed",
+#: what of it the audit says
+_DONE: Final[Mapping[Deed, str]] = {
+    "batch.opening": "opening_moved",
+    "batch.end": "end_moved",
+    "batch.resume": "resumed",
 }
 _DUE = text("""
     SELECT proposal_id, batch_id FROM batch_acts
@@ -291,7 +292,8 @@ def _kept(proposal_id: int, settled: Settled, was: datetime, became: datetime) -
         act = "batch.act_overtaken"
         detail |= {"kind": settled.kind, "why": settled.why}
     else:
-        act = _ENTRIES[settled.kind]
+        done = _DONE[settled.kind]
+        act = f"batch.{done}"
         detail |= {"from": was.isoformat(), "to": became.isoformat()}
     return Write(_SETTLED, params), audit.entry(act, actor="command", **detail)
 

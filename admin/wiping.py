@@ -65,4 +65,4 @@ def wipe(database: Database, url: str, by: tuple[Vouched, Vouched]) -> None:
         connection.execute(text("GRANT USAGE ON SCHEMA public TO PUBLIC"))
     schema.upgrade(url)
     with database.transaction() as session:
-        together(session, audit.entry("rehearsal.wiped", actor="command", officers=[one.login for one in by]))
+        together(session, audit.entry("rehearsal.wiped", actor="command", logins=[one.login for one in by]))

@@ -3,12 +3,12 @@
 The functions take leaf *hashes*. Those of filings are made by `evidence.filing_digest`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 
 from cards.merkle import Frontier, leaf_hash, node_hash
 
-__all__ = ["Frontier", "MerkleTree", "leaf_hash", "node_hash", "verify_consistency", "verify_inclusion"]
+__all__ = ["Frontier", "MerkleTree", "growth", "leaf_hash", "node_hash", "verify_consistency", "verify_inclusion"]
 
 
 class MerkleTree:
@@ -54,24 +54,49 @@ class MerkleTree:
         """Return the proof that the tree of the `first` leaves is the beginning of this one. Raises IndexError."""
         if not 0 <= first <= len(self):
             raise IndexError(f"the first {first} leaves of a tree of {len(self)}")
-        proof: list[bytes] = []
-        low, high, whole = 0, len(self), True
-        while first and high - low != first:
-            middle = 1 << (high - low - 1).bit_length() - 1
-            if first <= middle:
-                proof.append(self._over(low + middle, high))
-                high = low + middle
-            else:
-                proof.append(self._over(low, low + middle))
-                low, first, whole = low + middle, first - middle, False
-        if first and not whole:
-            proof.append(self._over(low, high))
-        return proof[::-1]
+        return [self._over(low, high) for low, high in _spans(first, len(self))][::-1]
 
     def _over(self, low: int, high: int) -> bytes:
         """The node over the leaves from `low` to before `high`, which are a subtree."""
         height = (high - low - 1).bit_length()
         return self._levels[height][low >> height]
+
+
+def _spans(first: int, size: int) -> Iterator[tuple[int, int]]:
+    """The subtrees that a proof of consistency names, from the root downwards: from which leaf to before which."""
+    low, high, whole = 0, size, True
+    while first and high - low != first:
+        middle = 1 << (high - low - 1).bit_length() - 1
+        if first <= middle:
+            yield low + middle, high
+            high = low + middle
+        else:
+            yield low, low + middle
+            low, first, whole = low + middle, first - middle, False
+    if first and not whole:
+        yield low, high
+
+
+def growth(size: int, kept: bytes, leaves: Sequence[bytes]) -> list[bytes]:
+    """The proof that a tree is the beginning of the one it becomes with `leaves`, of which alone it costs hashing.
+
+    Of the tree of `size` leaves it takes what its frontier keeps (`Frontier.kept`).
+    """
+    peaks: dict[int, bytes] = {}
+    low = 0
+    for at, height in enumerate(bit for bit in reversed(range(size.bit_length())) if size >> bit & 1):
+        peaks[low] = kept[32 * at : 32 * at + 32]
+        low += 1 << height
+
+    def over(low: int, high: int) -> bytes:
+        if low < size:
+            return peaks[low]
+        tree = Frontier()
+        for leaf in leaves[low - size : high - size]:
+            tree.append(leaf)
+        return tree.root
+
+    return [over(low, high) for low, high in _spans(size, size + len(leaves))][::-1]
 
 
 def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:

@@ -22,6 +22,7 @@ from app import proofs
 from app.db import Base, Moment, Octets, Small, Words
 from app.errors import NotFound
 from app.filings import RECORD_FIELDS, record
+from app.witnesses import NOTED
 
 Log = Literal["filings", "audit"]
 LOGS: Final[tuple[Log, ...]] = ("filings", "audit")
@@ -215,22 +216,43 @@ def _inclusion(connection: Connection | Session, row: Mapping[Any, Any]) -> Incl
 
 _SEALS = text("""
     SELECT s.number, b.code AS batch_code, b.name AS batch_name, s.closes_at, s.sealed_at, s.size, s.root,
-           s.statement, s.signature
-    FROM seals s JOIN batches b ON b.id = s.batch_id ORDER BY s.number DESC
+           s.statement, s.signature, c.at AS confirmed_at
+    FROM seals s JOIN batches b ON b.id = s.batch_id LEFT JOIN seal_confirmations c ON c.seal = s.number
+    ORDER BY s.number DESC
 """)
-_NEWEST = text(
-    "SELECT DISTINCT ON (log) log, number, size, root, note, signed_at FROM checkpoints ORDER BY log DESC, number DESC"
-)
+# the newest of each log, which nobody may have cosigned yet, and what each witness has cosigned last
+_NEWEST = text(f"""
+    SELECT c.log, c.number, c.size, c.root, c.signed_at, n.newest, {NOTED} AS note
+    FROM (
+        SELECT l.log, w.number, bool_or(w.newest) AS newest
+        FROM (VALUES ('filings'), ('audit')) AS l (log) CROSS JOIN LATERAL (
+            SELECT max(number) AS number, true AS newest FROM checkpoints WHERE log = l.log
+            UNION ALL
+            SELECT (SELECT max(s.number) FROM cosignatures s WHERE s.witness = w.name AND s.log = l.log), false
+            FROM witnesses w WHERE w.dropped_at IS NULL) w
+        GROUP BY l.log, w.number) n
+    JOIN checkpoints c ON c.log = n.log AND c.number = n.number
+    ORDER BY c.log DESC, c.number DESC
+""")  # noqa: S608 -- constants
+_WITNESSES = text("""
+    SELECT w.name, w.public, l.log, s.number, s.at
+    FROM witnesses w CROSS JOIN (VALUES ('filings'), ('audit')) AS l (log)
+    LEFT JOIN LATERAL (
+        SELECT s.number, s.at FROM cosignatures s WHERE s.witness = w.name AND s.log = l.log
+        ORDER BY s.number DESC LIMIT 1) s ON true
+    WHERE w.dropped_at IS NULL ORDER BY w.name, l.log DESC
+""")
 _KEYS = text("SELECT version, public, used_from FROM seal_keys ORDER BY version")
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """Everything that is published: every seal, newest first; the newest checkpoint of each log; the keys."""
+    """Everything that is published: every seal, newest first; the newest checkpoints; the keys; who cosigns."""
 
     seals: Sequence[Mapping[Any, Any]]
     checkpoints: Sequence[Mapping[Any, Any]]
     keys: Sequence[Mapping[Any, Any]]
+    witnesses: Sequence[Mapping[Any, Any]]
 
     @property
     def plain(self) -> str:
@@ -246,8 +268,8 @@ class Published:
 
 def published(connection: Connection | Session) -> Published:
     """What everybody may know and should keep a copy of."""
-    seals, checkpoints, keys = (connection.execute(asked).mappings().all() for asked in (_SEALS, _NEWEST, _KEYS))
-    return Published(seals, checkpoints, keys)
+    asked = (_SEALS, _NEWEST, _KEYS, _WITNESSES)
+    return Published(*(connection.execute(one).mappings().all() for one in asked))
 
 
 def of_batch(connection: Connection | Session, batch_code: str) -> Mapping[Any, Any] | None:

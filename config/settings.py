@@ -72,10 +72,12 @@ class Watch(BaseModel):
     #: a sealer runs here (`python -m admin seal watch`), and is missed when it is late
     sealer: bool = False
     sealer_seconds: int = Field(default=120, ge=1)
+    #: a witness that has not cosigned for so long, while there is something to cosign, is missed (L-07)
+    witness_seconds: int = Field(default=600, ge=1)
 
 
 #: settings of several members, and those that are models of their own
-_LISTS: Final = ("trusted_hosts", "internal_networks", "volumes", "volume_percents")
+_LISTS: Final = ("trusted_hosts", "witnesses", "internal_networks", "volumes", "volume_percents")
 _PARTS: Final = ("site", "watch")
 
 
@@ -114,6 +116,8 @@ class Settings(BaseModel):
     replacements_a_day: int = Field(default=20, ge=1)
     #: phone numbers one officer may look at in full a day (P-02)
     reveals_per_day: int = Field(default=50, ge=1, le=1_000)
+    #: who cosigns the checkpoints, each KEY@URL as `python -m admin.witness init` prints the key; only the sealer asks
+    witnesses: tuple[str, ...] = ()
     log_level: Literal["DEBUG", "INFO", "WARNING"] = "INFO"
     #: where messages to candidates go: "log", "smtp://…", "https://…" (a webhook)
     sender: str = "log"

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, create_engine, pool, text
 
 import admin.alerts
 import admin.chase
+import admin.confirmations
 import admin.handing
 import admin.officers
 import admin.proposals
@@ -35,6 +36,7 @@ from app import (
     seals,
     sessions,
     tallies,
+    witnesses,
 )
 from app.db import Base
 
@@ -44,6 +46,7 @@ _ADVISORY_LOCK: Final = 7_302_019
 TABLES: Final = (
     admin.alerts,
     admin.chase,
+    admin.confirmations,
     admin.handing,
     admin.officers,
     admin.proposals,
@@ -70,6 +73,7 @@ TABLES: Final = (
     seals,
     sessions,
     tallies,
+    witnesses,
 )
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import click
 
-from admin import admission, bundles, closing, ledger, sealing
+from admin import admission, bundles, closing, cosigning, ledger, sealing, witness
 from admin.commands.loading import owner
 from admin.entrance import Desk
 from admin.vouching import vouched
+from app import seals
 from app.db import Database
 from app.seals import LOGS, Log
 from app.tallies import STATES
@@ -50,17 +51,47 @@ def watch(once: bool) -> None:  # noqa: FBT001 -- click
     """Give every filing and audit entry its place in the logs and sign checkpoints, until SIGTERM.
 
     Filing does not wait for this: broken off for an hour, it catches up without a gap. A second one waits.
+    The witnesses that WITNESSES names are asked to cosign; nothing waits for them.
     """
     with sealer() as (settings, database):
         keys = _keys(settings)
         if once:
             while ledger.round_of(database, keys, sweep=True):
                 pass
+            _cosigned(database, settings)
             return
         stopped = threading.Event()
         for one in (signal.SIGTERM, signal.SIGINT):
             signal.signal(one, lambda *_: stopped.set())
-        ledger.watch(database, keys, stopped)
+        # connections of their own, so that the logs do not wait for one either
+        with sealer() as (_, beside):
+            cosigning.start(beside, settings.witnesses, stopped)
+            ledger.watch(database, keys, stopped)
+
+
+def _cosigned(database: Database, settings: Settings) -> None:
+    asked = [cosigning.Asked.read(one) for one in settings.witnesses]
+    with database.transaction() as session:
+        cosigning.enter(session, asked)
+    for one in asked:
+        try:
+            cosigning.round_of(database, one)
+        except cosigning.Away as error:
+            click.echo(f"{one.name} is away: {error}", err=True)
+
+
+@seal.command("witnesses")
+def witnesses() -> None:
+    """Print the keys that a witness must know, and how far each witness has cosigned."""
+    with sealer() as (_, database), database.reading() as connection:
+        published = seals.published(connection)
+    for one in published.keys:
+        key = witness.written_key(f"zhiyuan-seal-{one['version']}", witness.SIGNS, one["public"])
+        click.echo(f"--origin-key {key}")
+    for row in published.witnesses:
+        key = witness.written_key(row["name"], witness.COSIGNS, row["public"])
+        seen = f"checkpoint {row['number']}, {row['at'].astimezone(ZONE):%Y-%m-%d %H:%M:%S}" if row["at"] else "nothing"
+        click.echo(f"{key}  {row['log']}: {seen}")
 
 
 @seal.command("batch")

@@ -23,6 +23,7 @@ from admin.pages import (
     replacing,
     rooms,
     schedule,
+    seals,
     stock,
     transfers,
 )
@@ -87,6 +88,7 @@ OFFICES: Final = Portal(
         metrics.pages,
         close.pages,
         accounts.pages,
+        seals.pages,
         roots.pages,
     ),
     open_pages=OPEN,

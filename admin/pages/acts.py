@@ -72,7 +72,7 @@ def approve(act: int) -> Response | tuple[str, int]:
     except Obstacle as obstacle:
         return _page(act, _(obstacle.words)), 409
     if isinstance(answer, Mistyped):
-        return _page(act, _("This is not what was proposed. Nothing was done. Compare it and type it again.")), 422
+        return _page(act, _("This is another word. Nothing was done. Compare it and type it again.")), 422
     if KINDS[answer.kind].waits:
         flash(_("Approved. It takes effect after the waiting time; until then it can be cancelled."), "success")
     else:

@@ -191,6 +191,31 @@ WORDS: Final[dict[Kind, Words]] = {
         ),
         N_("Percent in use"),
     ),
+    "witness_late": Words(
+        N_("A witness has not cosigned for too long"),
+        N_(
+            "Filing and sealing go on. But checkpoints signed since then have no other office's word that nothing was"
+            " changed, and a batch sealed now cannot be checked in full until the witness is back."
+        ),
+        N_(
+            "Call the office that runs the witness: does its program run, is the network open between both? It catches"
+            " up by itself, and this alert then closes by itself. Take a witness out of the settings only in writing."
+        ),
+        N_("Seconds without a cosignature"),
+    ),
+    "witness_refused": Words(
+        N_("A witness refuses to cosign"),
+        N_(
+            "The witness holds a checkpoint that the log shown now does not go on from, or it does not know the key. If"
+            " it is not a mistake in setting it up, what was filed or recorded may have been changed."
+        ),
+        N_(
+            "Change nothing. Call the office that runs the witness on a number you know: let it keep its directory as"
+            " it is, and compare its copy with the checkpoints here. Tell the auditor now. Only where a key was"
+            " missing, enter it there."
+        ),
+        N_("Refusals"),
+    ),
 }
 STATE_WORDS: Final[dict[State, tuple[str, str]]] = {
     "open": ("missing", N_("Not looked at")),
@@ -209,6 +234,13 @@ def _chance(value: Any) -> str:
 
 def _listed(value: Any) -> str:
     return ", ".join(str(one) for one in value)
+
+
+_LOGS: Final[dict[str, str]] = {"filings": N_("Log of all filings"), "audit": N_("Log of what was done")}
+
+
+def _log(value: Any) -> str:
+    return str(_(_LOGS[value]))
 
 
 #: facts in the order they are shown: label, how the value reads
@@ -232,6 +264,10 @@ _FACTS: Final[dict[str, tuple[str, Callable[[Any], str]]]] = {
     "batch": (N_("Batch"), str),
     "number": (N_("Version"), str),
     "faults": (N_("What is wrong"), _listed),
+    "log": (N_("Log"), _log),
+    "checkpoint": (N_("Checkpoint no."), str),
+    "status": (N_("Status of the answer"), str),
+    "answer": (N_("Answer"), str),
     "line": (N_("Line crossed, percent"), str),
     "free_mib": (N_("Free, MiB"), str),
 }

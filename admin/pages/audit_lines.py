@@ -22,24 +22,30 @@ from cards.serials import grouped
 UNPROVEN: Final = frozenset({"officer.sign_in_refused", "officer.vouching_refused"})
 #: what a detail is called; one that is not here is shown by its own name
 KEYS: Final[dict[str, str]] = {
+    "account": N_("Account no."),
     "after": N_("Afterwards"),
     "alert": N_("Alert no."),
+    "answer": N_("Answer"),
     "batch": N_("Batch"),
     "batches": N_("Batches"),
     "before": N_("Before"),
     "box": N_("Box"),
     "by": N_("Done by"),
     "cards": N_("Cards"),
+    "checkpoint": N_("Checkpoint no."),
     "class_no": N_("Class"),
     "clock": N_("The clock showed"),
     "count": N_("Number"),
     "counted": N_("Count found"),
     "device": N_("Device"),
     "digest": N_("Digest"),
+    "document": N_("Number of the decision"),
+    "document_sha256": N_("SHA-256 of its scan"),
     "drafts": N_("Drafts that wait"),
     "entries": N_("Entries"),
     "extra": N_("Surplus"),
     "file": N_("File"),
+    "from": N_("Before"),
     "honey": N_("Honey cards"),
     "kept": N_("Count until then"),
     "key_version": N_("Key version"),
@@ -47,11 +53,14 @@ KEYS: Final[dict[str, str]] = {
     "left_out": N_("Rows left out"),
     "loaded": N_("Rows loaded"),
     "login": N_("Login or name of an officer"),
+    "log": N_("Log"),
+    "logins": N_("Officers"),
     "lot": N_("Lot"),
     "manifest": N_("Manifest"),
     "missing": N_("Missing"),
     "most": N_("At most a day"),
     "name": N_("Name of the room"),
+    "namesake": N_("Login of somebody of the same name"),
     "network": N_("Network address"),
     "note": N_("What was noted"),
     "nothing": N_("Nothing filed"),
@@ -64,6 +73,8 @@ KEYS: Final[dict[str, str]] = {
     "people": N_("Candidates"),
     "point": N_("Registration point"),
     "proposal": N_("Two-person act no."),
+    "proposed_by": N_("Proposed by"),
+    "public": N_("Public key"),
     "purpose": N_("For"),
     "reason": N_("Reason"),
     "recipient": N_("Recipient"),
@@ -79,6 +90,7 @@ KEYS: Final[dict[str, str]] = {
     "since": N_("Since"),
     "spans": N_("Serials"),
     "state": N_("State"),
+    "status": N_("Status of the answer"),
     "step": N_("Before the close"),
     "subject": N_("About"),
     "thinned": N_("Rows let go"),
@@ -88,8 +100,18 @@ KEYS: Final[dict[str, str]] = {
     "until": N_("Until"),
     "was": N_("Reason until then"),
     "why": N_("Refused because"),
+    "witness": N_("Witness"),
     "within": N_("Code of an office"),
     "year": N_("Year"),
+}
+#: codes of reasons; where the reason is a msgid itself, it speaks for itself
+_REASONS: Final[dict[str, str]] = {
+    "nobody": N_("no candidate of the office has this number"),
+    "tail": N_("the identity number did not fit"),
+    "holds": N_("the candidate has a card already"),
+    "card": N_("the card is not in the office’s stock"),
+    "none": N_("there is no card to replace"),
+    "limit": N_("too many cards replaced that day"),
 }
 #: the key of a question that has been answered: nobody needs it, and nobody should have it
 _HIDDEN: Final = frozenset({"challenge"})
@@ -118,14 +140,6 @@ _WORDS: Final[dict[str, Mapping[Any, str]]] = {
         "all": N_("All"),
     },
     "was": {"lost": N_("Card reported lost"), "not_me": N_("Reported that somebody else was in the account")},
-    "why": {
-        "nobody": N_("no candidate of the office has this number"),
-        "tail": N_("the identity number did not fit"),
-        "holds": N_("the candidate has a card already"),
-        "card": N_("the card is not in the office’s stock"),
-        "none": N_("there is no card to replace"),
-        "limit": N_("too many cards replaced that day"),
-    },
 }
 
 
@@ -201,11 +215,16 @@ def _moment(value: Any, _names: Names) -> str:
 
 _READERS: Final[dict[str, Callable[[Any, Names], str]]] = {
     "batch": lambda value, names: names.batches.get(value, str(value)),
+    "why": lambda value, _names: _(_REASONS.get(value, value)),
+    "proposed_by": lambda value, names: names.officers.get(value, str(value)),
     "officers": lambda value, names: _(SEPARATOR).join(names.officers.get(one, str(one)) for one in value),
     "serial": lambda value, _names: grouped(str(value)),
     "replaced": lambda value, _names: grouped(str(value)),
     "device": lambda value, _names: device(str(value)),
     "digest": lambda value, _names: digest(str(value)),
+    "from": _moment,
+    "to": _moment,
+    "before": _moment,
     "since": _moment,
     "until": _moment,
     "clock": _moment,

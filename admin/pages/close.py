@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from admin import completeness, scope
+from admin import completeness, confirmations, scope
 from admin.categories import Counts, Part, chosen
 from admin.completeness import PREFERENCES
 from admin.pages.reach import officer, reading
@@ -72,4 +72,5 @@ def office(office: int) -> str:
         officer().require("see_progress")
         closed = [batch for batch in completeness.batches(connection, place) if batch.state == "closed"]
         shown = Shown(place, closed, chosen(closed, request.args.get("batch")), seals.published(connection))
-    return render_template("close/office.html", shown=shown)
+        confirmed = confirmations.of(connection, int(str(shown.seal["number"]))) if shown.seal else None
+    return render_template("close/office.html", shown=shown, confirmed=confirmed)

@@ -72,6 +72,8 @@ def rules(keys: Keys) -> tuple[Rule, ...]:
         Rule("honey_card", touched.honey),
         Rule("receipts", lambda session, _: house.receipts(session, keys)),
         Rule("sealer", house.sealer, passing="sealer"),
+        Rule("witness_late", house.witnesses_late, passing="witness_late"),
+        Rule("witness_refused", house.witnesses_refused),
         Rule("volume", house.volumes, passing="volume"),
         Rule("wrong_codes", touched.guessed),
         Rule("fan_out", fanout.many, urgent=False),

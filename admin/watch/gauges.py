@@ -11,6 +11,7 @@ from typing import Final
 from sqlalchemy import Connection, Double, Text, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from admin import cosigning
 from app.db import Base
 from app.tallies import STATES
 
@@ -37,6 +38,7 @@ KNOWN: Final[dict[str, tuple[str, str]]] = {
     "zhiyuan_wrong_codes_day": ("Wrong codes in the last 24 hours.", ""),
     "zhiyuan_sessions": ("Sessions of candidates in use in the last 15 minutes.", ""),
     "zhiyuan_alerts": ("Alerts not closed.", "kind"),
+    "zhiyuan_witness_late_seconds": ("For how long a witness has owed a cosignature.", "witness"),
     "zhiyuan_watch_seconds": ("What a rule of the watch took.", "rule"),
     "zhiyuan_watch_at_seconds": ("When the watch last finished, since 1970.", ""),
 }
@@ -62,6 +64,7 @@ _QUESTIONS: Final = (
       AND expires_at > clock_timestamp() AND seen_at > clock_timestamp() - interval '15 minutes'
     """,
     "SELECT 'zhiyuan_alerts', kind, count(*) FROM alerts WHERE state <> 'closed' GROUP BY kind",
+    f"SELECT 'zhiyuan_witness_late_seconds', late.name, late.seconds FROM ({cosigning.LATE}) late",  # noqa: S608 -- constant
     "SELECT 'zhiyuan_watch_at_seconds', '', extract(epoch FROM clock_timestamp())",
 )
 _CLEAR = text("DELETE FROM gauges WHERE name <> 'zhiyuan_watch_seconds' OR label = ANY (CAST(:rules AS text[]))")

@@ -1,4 +1,4 @@
-"""The house itself: its clock, its receipts, its sealer, its volumes (O-03, X-12, X-15, X-16)."""
+"""The house itself: its clock, its receipts, its sealer, its witnesses, its volumes (L-07, O-03, X-12, X-15, X-16)."""
 
 import secrets
 import shutil
@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from admin import evidence_check
+from admin import cosigning, evidence_check
 from admin.alerts import Finding
 from admin.evidence_check import Keys
 from app import clocks, health
@@ -72,6 +72,21 @@ def sealer(session: Session, limits: Watch) -> Iterator[Finding]:
     if lag > limits.sealer_seconds:
         now = session.execute(_NOW).scalar_one()
         yield Finding("sealer", province(session), "", round(lag), now)
+
+
+def witnesses_late(session: Session, limits: Watch) -> Iterator[Finding]:
+    """Witnesses that have cosigned nothing for too long while there was something. Filing and sealing go on (L-07)."""
+    now = session.execute(_NOW).scalar_one()
+    for row in cosigning.late(session, limits.witness_seconds):
+        yield Finding("witness_late", province(session), row.name, round(row.seconds), now)
+
+
+def witnesses_refused(session: Session, _: Watch) -> Iterator[Finding]:
+    """What a witness would not cosign: there may be two histories (L-07)."""
+    for row in cosigning.refusals(session):
+        facts = {"log": row.log, "checkpoint": row.number, "status": row.status, "answer": row.answer}
+        mark = f"{row.witness}|{row.log}"
+        yield Finding("witness_refused", province(session), row.witness, row.times, row.at, facts, mark=mark)
 
 
 def volumes(session: Session, limits: Watch) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app import proofs
-from app.merkle import Frontier, MerkleTree, leaf_hash, verify_consistency, verify_inclusion
+from app.merkle import Frontier, MerkleTree, growth, leaf_hash, verify_consistency, verify_inclusion
 
 #: inputs and proofs of the test suites of Certificate Transparency (transparency-dev/merkle)
 INPUTS = [
@@ -46,6 +46,10 @@ def test_a_tree_proves_that_it_has_only_grown(size: int, data: st.DataObject) ->
     first = data.draw(st.integers(0, size))
     old, new = MerkleTree(leaves(first)), MerkleTree(leaves(size))
     proof = new.consistency(first)
+    frontier = Frontier()
+    for leaf in leaves(first):
+        frontier.append(leaf)
+    assert growth(first, frontier.kept, leaves(size)[first:]) == proof
     assert verify_consistency(first, size, old.root, new.root, proof)
     assert not verify_consistency(first, size, old.root, new.root, [*proof, bytes(32)])
     if 0 < first < size:

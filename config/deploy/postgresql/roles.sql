@@ -6,7 +6,7 @@ REVOKE ALL ON DATABASE zhiyuan FROM PUBLIC;
 
 CREATE ROLE "zhiyuan-candidates" LOGIN CONNECTION LIMIT 40;
 CREATE ROLE "zhiyuan-offices" LOGIN CONNECTION LIMIT 40;
-CREATE ROLE "zhiyuan-sealer" LOGIN CONNECTION LIMIT 4;
+CREATE ROLE "zhiyuan-sealer" LOGIN CONNECTION LIMIT 8;
 GRANT CONNECT ON DATABASE zhiyuan TO zhiyuan, "zhiyuan-candidates", "zhiyuan-offices", "zhiyuan-sealer";
 CREATE ROLE zhiyuan_standby LOGIN REPLICATION;
 

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -11,10 +12,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from admin import verify
+from admin import verify, witness
 from admin.commands import group
 from app.merkle import verify_consistency
 from config import keys as key_files
+from tests.admin.witnessing import office, seal_keys
 from tests.filing import file
 from tests.makers import World
 
@@ -33,8 +35,8 @@ def environment(world: World) -> dict[str, str]:
     return {"DATABASE_URL": world.url, "REDIS_URL": world.redis_url, "KEYS_DIRECTORY": str(world.keys_directory)}
 
 
-def run(world: World, *arguments: str) -> Result:
-    return CliRunner().invoke(group(), ["seal", *arguments], env=environment(world))
+def run(world: World, *arguments: str, **more: str) -> Result:
+    return CliRunner().invoke(group(), ["seal", *arguments], env=environment(world) | more)
 
 
 def test_from_the_logs_to_a_bundle_anybody_can_check(province: World, tmp_path: Path) -> None:
@@ -71,6 +73,24 @@ def test_a_witness_gets_a_proof_that_the_log_has_only_grown(province: World) -> 
     assert run(province, "consistency", "filings", "3", "9").exit_code == 1
 
 
+def test_witnesses_cosign_what_the_sealer_signs(province: World, tmp_path: Path) -> None:
+    with office(tmp_path / "witness", seal_keys(province).private) as one:
+        assert run(province, "watch", "--once", WITNESSES=one.setting).exit_code == 0
+        said = run(province, "witnesses").output.splitlines()
+        trusted = dict([witness.read_key(said[0].removeprefix("--origin-key "), witness.SIGNS)])
+        assert trusted == one.origin_keys
+        assert [line.split(",")[0] for line in said[1:]] == [
+            f"{one.key}  filings: checkpoint 1",
+            f"{one.key}  audit: checkpoint 1",
+        ]
+        one.stop()
+        away = run(province, "watch", "--once", WITNESSES=one.setting)
+        assert (away.exit_code, "is away" in away.output) == (0, True)
+    assert "no key of this kind" in run(province, "watch", "--once", WITNESSES="me@https://x.example").output
+    run(province, "watch", "--once")
+    assert len(run(province, "witnesses").output.splitlines()) == 1
+
+
 def test_the_sealer_ends_when_it_is_told_to(province: World) -> None:
     key_files.make(province.keys_directory)
     told = {**os.environ, **environment(province)}
@@ -81,3 +101,20 @@ def test_the_sealer_ends_when_it_is_told_to(province: World) -> None:
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=30) == 0
     assert province.value("SELECT count(*) FROM leaves WHERE log = 'filings'") == 3
+
+
+def test_a_witness_that_never_answers_keeps_nobody_waiting(province: World) -> None:
+    assert run(province, "watch", "--once").exit_code == 0
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        key = witness.written_key("silent.example", witness.COSIGNS, bytes(32))
+        asked = {"WITNESSES": f"{key}@http://127.0.0.1:{silent.getsockname()[1]}"}
+        told = {**os.environ, **environment(province), **asked}
+        with subprocess.Popen([sys.executable, "-m", "admin", "seal", "watch"], env=told) as process:
+            silent.settimeout(60)
+            with silent.accept()[0]:  # it was asked, and waits
+                deadline = time.monotonic() + 60
+                while province.value("SELECT count(*) FROM checkpoints") < 3 and time.monotonic() < deadline:
+                    time.sleep(0.05)
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(timeout=30) == 0
+    assert province.value("SELECT count(*) FROM checkpoints") == 3  # who cosigns is in the audit, and sealed
