@@ -160,19 +160,19 @@ def appoint(  # noqa: PLR0913 -- one column each
     office_code: str,
     role: Role,
     until: datetime,
-    password: str | None = None,
+    chosen: Password | None = None,
 ) -> Credentials:
-    """Make an officer's account; with a random first password that must be changed, unless one is given.
+    """Make an officer's account; with a random first password that must be changed, unless they have `chosen` one.
 
     Raises `BadInput` when the login is taken or malformed, `NotFound` when there is no such office.
     """
-    given = Password.of(password, keys) if password else Password.drawn(keys)
+    given = chosen or Password.drawn(keys)
     with database.transaction() as session:
         appointment = Appointment(login, name, _office(session, office_code), role, until)
         made = make(session, keys, appointment, given)
-        chosen = [officers.password_set(made.officer_id, given.stored)] if password else []
+        kept = [officers.password_set(made.officer_id, chosen.stored)] if chosen else []
         entry = _entry("officer.appointed", made.officer_id, role=role, office=office_code, until=until)
-        together(session, *chosen, entry)
+        together(session, *kept, entry)
     return made
 
 

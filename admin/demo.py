@@ -16,6 +16,7 @@ from typing import Final
 from sqlalchemy import text
 
 from admin import appointments, rehearsal, storekeeping, wiping
+from admin.appointments import Password
 from admin.cast import CLASSES, OFFICE, Cast, SignIn, introduction, officer_lines, private
 from admin.officers import Role
 from admin.rehearsal import Player
@@ -182,7 +183,7 @@ def _officers(where: Stage, player: Player) -> list[SignIn]:
                 office_code=office.code,
                 role=role,
                 until=until,
-                password=f"{login}-2017-demo",
+                chosen=Password.of(f"{login}-2017-demo", where.keys),
             )
             appointed.append(SignIn(login, f"{login}-2017-demo", made.totp_secret or "", office.name, role))
     return appointed

@@ -91,21 +91,17 @@ class Shut:
     @property
     def reopenable(self) -> bool:
         """Whether it can be opened again to this candidate."""
-        return not self.sealed and not self.suspended and not self.window.reopened_at(self.now)
-
-    @property
-    def suspended(self) -> bool:
-        """Whether it was paused and has not been resumed: nobody could file in it, reopened or not."""
-        return self.window.suspended_at is not None
+        return not self.sealed and not self.window.reopened_at(self.now)
 
 
+# one that is paused has not closed: its end moves when it is resumed
 _SHUT = text("""
-    SELECT b.id, b.code, b.name, b.opens_at, b.closes_at, b.suspended_at, clock_timestamp() AS now,
+    SELECT b.id, b.code, b.name, b.opens_at, b.closes_at, clock_timestamp() AS now,
            EXISTS (SELECT FROM seals s WHERE s.batch_id = b.id AND s.closes_at = b.closes_at) AS sealed,
            EXISTS (SELECT FROM filings f WHERE f.candidate_id = c.id AND f.batch_id = b.id) AS filed,
            (SELECT max(r.until) FROM reopenings r WHERE r.candidate_id = c.id AND r.batch_id = b.id) AS until
     FROM candidates c JOIN batches b ON c.subject_class = ANY (b.subject_classes)
-    WHERE c.id = :candidate AND b.closes_at <= clock_timestamp()
+    WHERE c.id = :candidate AND b.closes_at <= clock_timestamp() AND b.suspended_at IS NULL
     ORDER BY b.closes_at DESC, b.position, b.code
 """)
 
@@ -118,7 +114,7 @@ def shut(connection: Connection | Session, candidate_id: int) -> list[Shut]:
             row.id,
             row.code,
             row.name,
-            Window(row.opens_at, row.closes_at, row.suspended_at, row.until),
+            Window(row.opens_at, row.closes_at, None, row.until),
             row.sealed,
             row.filed,
             row.now,
@@ -213,8 +209,6 @@ def _reopen(session: Session, visitor: Visitor, act: Proposed, where: Where) -> 
 def _require_reopenable(batch: Shut) -> None:
     if batch.sealed:
         raise CannotReopen(f"batch {batch.code} is sealed")
-    if batch.suspended:
-        raise CannotReopen(f"batch {batch.code} is suspended")
     if batch.window.reopened_at(batch.now):
         raise CannotReopen(f"batch {batch.code} is open to this candidate already")
 

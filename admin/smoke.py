@@ -18,6 +18,7 @@ from typing import Any, Final
 from sqlalchemy import text
 
 from admin import appointments, evidence_check, rehearsal, totp
+from admin.appointments import Password
 from admin.browser import Browser, Fields, Page, WalkError, over_http
 from admin.demo import post_to
 from admin.evidence_check import Keys
@@ -283,7 +284,7 @@ class Walk:
             office_code=office,
             role=role,
             until=datetime.now(UTC) + timedelta(days=1),
-            password=OFFICER_PASSWORD,
+            chosen=Password.of(OFFICER_PASSWORD, self.where.keys),
         )
         page = right(browser.get("/sign-in"))
         # the words below are read in English

@@ -17,6 +17,7 @@ from PIL import Image
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from admin import appointments, totp
+from admin.appointments import Password
 from admin.stage import Process, Stage, free_port, stage
 from app.db import clock
 from config import embedded
@@ -564,7 +565,7 @@ def appointed(world: World) -> str:
         office_code=world.value("SELECT code FROM offices WHERE id = :id", id=world.province),
         role="operator",
         until=datetime.now(UTC) + timedelta(days=30),
-        password=OFFICER,
+        chosen=Password.of(OFFICER, world.keys),
     )
     assert given.totp_secret is not None
     return given.totp_secret

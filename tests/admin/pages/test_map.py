@@ -244,7 +244,8 @@ def test_ones_own_office_and_those_below_exist(
     for mine, names in (("point", ["point"]), ("county", ["county", "point"]), ("province", list(scene.offices))):
         below = "SELECT id FROM offices WHERE :office IN (id, parent_id)"
         near = {row["id"] for row in scene.world.rows(below, office=scene.offices[mine])}
-        browsers = {role: officer_browser(scene.offices[mine], role) for role in ("approver", "system_admin")}
+        roles: tuple[Role, ...] = ("approver", "system_admin", "auditor")
+        browsers = {role: officer_browser(scene.offices[mine], role) for role in roles}
         for rule, method in rules(offices_app):
             browser = browsers[keeper(rule, "approver")]
             if method != "GET" or "<int:" not in str(rule) or (mine == "point" and above(rule) != mine):
