@@ -1,5 +1,6 @@
 """The offices' pages in a real browser: axe, a phone's width, no script error, and paper."""
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from io import BytesIO
@@ -15,6 +16,8 @@ from admin.alerts import Finding, raise_
 from admin.spans import Span, serial_of
 from tests.admin.colleagues import Colleague, Offices
 from tests.admin.keepers import Keepers
+from tests.admin.sealing import seal
+from tests.filing import file
 from tests.makers import Person, World
 from tests.web.shots import browser
 from tests.web.style_guide import served
@@ -194,6 +197,27 @@ def test_the_audit_reads_well(open_page: Callable[..., Page], offices: Offices, 
     page.locator("#number").fill("17")
     go_on(page)
     expect(page.locator(".error-summary")).to_be_focused()
+    inspect(page)
+
+
+@pytest.mark.parametrize("width", [1280, 320])
+def test_what_the_province_alone_does_reads_well(
+    open_page: Callable[..., Page], world: World, offices: Offices, person: Person, width: int
+) -> None:
+    filer = world.candidate()
+    file(world, filer, world.activate(filer), "2", "4301")
+    world.move_end(world.value("SELECT id FROM batches WHERE code = '2'"), 0)
+    page = open_page(width, who=offices.appoint(world.province))
+    for place in ("/schedule", "/schedule/1", "/schedule/1/end", "/schedule/1/pause", f"/counter/{person.id}/reopen"):
+        page.goto(place)
+        inspect(page)
+    sealed = seal(world, "2")
+    page.goto(f"/seals/{sealed.number}/confirm")
+    inspect(page)
+    page.goto("/schedule/1/pause")
+    page.locator("#reason").fill("the line to the centre was cut")
+    page.locator("main form .button-row button").click()
+    expect(page).to_have_url(re.compile("/acts/"))
     inspect(page)
 
 
