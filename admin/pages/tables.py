@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any, Final
 
 from flask import get_template_attribute, request, url_for
@@ -60,7 +61,7 @@ class Asked:
         return cls(single("batch"), order, single("state"), single("class"), single("of"))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Shown:
     """What a page or an export shows of an office."""
 
@@ -86,7 +87,7 @@ class Shown:
             return self.place.name
         return str(_("%(office)s, class %(class_no)s", office=self.place.name, class_no=self.asked.class_no))
 
-    @property
+    @cached_property
     def total(self) -> Counts:
         """All rows together."""
         return self.category.total(self.rows)
@@ -110,7 +111,7 @@ class Shown:
         """What the rows are."""
         return str(_(_BELOW[self.place.level][0]))
 
-    @property
+    @cached_property
     def _columns(self) -> list[str]:
         """Differences stand where offices were counted before."""
         offices = self.place.level != "point"
@@ -149,7 +150,10 @@ class Shown:
     @property
     def cells(self) -> list[list[PageCell]]:
         """The rows; each leads to what is below it."""
-        return [[self._cell(column, row, self._linked(row)) for column in self._columns] for row in self.rows]
+        return [self._cells(row, self._linked(row)) for row in self.rows]
+
+    def _cells(self, row: Row, first: PageCell) -> list[PageCell]:
+        return [self._cell(column, row, first) for column in self._columns]
 
     def _cell(self, column: str, row: Row, first: PageCell) -> PageCell:
         if column == "office":
@@ -166,7 +170,7 @@ class Shown:
         below = {"class": row.key} if self.place.level == "point" else {"office": row.key}
         return linked(self.link(**below), row.name)
 
-    @property
+    @cached_property
     def whole(self) -> Row:
         """All rows together, as one."""
         return Row("", "", _("Total"), self.total, hour=self.change("hour"), day=self.change("day"))
@@ -180,7 +184,7 @@ class Shown:
     @property
     def foot(self) -> list[PageCell]:
         """The totals."""
-        return [self._cell(column, self.whole, _("Total")) for column in self._columns]
+        return self._cells(self.whole, _("Total"))
 
     @property
     def summary(self) -> str:
