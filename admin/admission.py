@@ -31,14 +31,14 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from admin import sealed_list, sealing
-from admin.entrance import Vouched
+from admin.entrance import Two, require_two
 from admin.intake.exchange import Written, write_table
 from admin.intake.layouts import CHOICES
 from admin.sealing import STANDING
 from app import audit, batches, seals
 from app.batches import Opened
 from app.db import Database, Write, clock, together
-from app.errors import BadInput, NotAllowed, NotFound, OutOfDate, TooSoon
+from app.errors import BadInput, NotFound, OutOfDate, TooSoon
 
 EVERY_S: Final = 3600
 _ADVISORY_LOCK: Final = 7_302_021
@@ -51,8 +51,6 @@ _LAST = text("""
     SELECT ceil(extract(epoch FROM max(at) + CAST(:every AS interval) - clock_timestamp()))::int FROM audit
     WHERE act = 'standing.export_begun' AND at > clock_timestamp() - CAST(:every AS interval)
 """)
-
-Two = tuple[Vouched, Vouched]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +70,7 @@ def export_standing(database: Database, batch_code: str, recipient: str, by: Two
     `BadInput` for a recipient that is none, `NotFound` without a seal, `TooSoon` within the hour, `OutOfDate` when
     the filings are not those that were sealed, `FileExistsError`.
     """
-    _require_two(by)
+    require_two(by, "export_standing")
     key = _recipient(recipient)
     with database.transaction() as session:
         seal = _begin(session, batch_code, recipient, by)
@@ -90,16 +88,6 @@ def export_standing(database: Database, batch_code: str, recipient: str, by: Two
             out.unlink()
             raise
     return exported
-
-
-def _require_two(by: Two) -> None:
-    first, second = by
-    for one in by:
-        one.require("export_standing", "province")
-    if first.officer_id == second.officer_id:
-        raise NotAllowed("two people are needed, each with the own login")
-    if "approver" not in {one.role for one in by}:
-        raise NotAllowed("one of the two must be an approver")
 
 
 def _recipient(given: str) -> Any:

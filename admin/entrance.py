@@ -56,6 +56,19 @@ class Vouched:
             raise NotAllowed(f"{self.login}, {self.role} of {self.office_name}, may not {act}")
 
 
+Two = tuple[Vouched, Vouched]
+
+
+def require_two(by: Two, act: Act) -> None:
+    """Raise `NotAllowed` unless two different officers of the province may do this, one of them an approver."""
+    for one in by:
+        one.require(act, "province")
+    if by[0].officer_id == by[1].officer_id:
+        raise NotAllowed("two people are needed, each with the own login")
+    if "approver" not in {one.role for one in by}:
+        raise NotAllowed("one of the two must be an approver")
+
+
 @dataclass(frozen=True, slots=True)
 class _Known:
     """What stands under a login; all None when nobody has it."""

@@ -14,10 +14,10 @@ from psycopg import sql
 from sqlalchemy import create_engine, pool, text
 
 from admin import schema
-from admin.entrance import Vouched
+from admin.entrance import Two, require_two
 from app import audit
 from app.db import Database, together
-from app.errors import NotAllowed, Refusal
+from app.errors import Refusal
 
 _MARK: Final = "zhiyuan.rehearsal"
 
@@ -41,7 +41,7 @@ def mark(database: Database) -> None:
     database.dispose()  # what is connected was before the mark
 
 
-def wipe(database: Database, url: str, by: tuple[Vouched, Vouched]) -> None:
+def wipe(database: Database, url: str, by: Two) -> None:
     """Drop everything there is in a rehearsal, accounts of officers included, and leave the empty tables.
 
     `database` and `url` are the owner's. Raises `WrongDatabase` where the database is none, `NotAllowed` unless two
@@ -49,13 +49,7 @@ def wipe(database: Database, url: str, by: tuple[Vouched, Vouched]) -> None:
     """
     if not database.is_rehearsal:
         raise WrongDatabase("this database is not a rehearsal; nothing of it can be wiped")
-    first, second = by
-    for one in by:
-        one.require("wipe_rehearsal", "province")
-    if first.officer_id == second.officer_id:
-        raise NotAllowed("two people are needed, each with the own login")
-    if "approver" not in {one.role for one in by}:
-        raise NotAllowed("one of the two must be an approver")
+    require_two(by, "wipe_rehearsal")
     database.dispose()
     engine = create_engine(url, poolclass=pool.NullPool)
     with engine.begin() as connection:

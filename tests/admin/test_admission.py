@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from admin import admission, verify
 from admin.commands import group
-from admin.entrance import Desk, Vouched
+from admin.entrance import Desk, Two, Vouched
 from admin.intake.exchange import Row, open_table
 from admin.intake.layouts import CHOICES
 from app.errors import BadInput, NotAllowed, NotFound, OutOfDate, Refusal, TooSoon
@@ -49,7 +49,7 @@ def vouched(offices: Offices, who: Colleague) -> Vouched:
     return found
 
 
-def both(offices: Offices, two: tuple[Colleague, Colleague]) -> admission.Two:
+def both(offices: Offices, two: tuple[Colleague, Colleague]) -> Two:
     return vouched(offices, two[0]), vouched(offices, two[1])
 
 
