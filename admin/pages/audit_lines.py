@@ -10,6 +10,7 @@ from admin.chase import OUTCOMES
 from admin.completeness import STAGES
 from admin.deeds import KINDS as DEED_KINDS
 from admin.officers import ROLE_NAMES
+from admin.pages import protocols
 from admin.pages.alert_words import STATE_WORDS
 from admin.pages.alert_words import WORDS as ALERT_WORDS
 from admin.pages.audit_words import ACTORS, ACTS, words_of
@@ -129,7 +130,6 @@ _WORDS: Final[dict[str, Mapping[Any, str]]] = {
         **{kind.name: kind.title for kind in DEED_KINDS.values()},
     },
     "only": ACTS,
-    "outcome": OUTCOMES,
     "purpose": {"phone": N_("Phone number for messages")},
     "role": ROLE_NAMES,
     "settled": {"found": N_("Found"), "void": N_("Void")},
@@ -200,10 +200,17 @@ def _plain(value: Any, words: Mapping[Any, str]) -> str:
     if isinstance(value, Mapping):
         return _(SEPARATOR).join(f"{_(words.get(name, name))} {_plain(one, words)}" for name, one in value.items())
     if isinstance(value, list) and all(isinstance(one, list) and len(one) == _PAIR for one in value):
-        return _plain(dict(value), words)  # the facts of a two-person act
+        return _plain(dict(value), words)
     if isinstance(value, list):
         return _(SEPARATOR).join(_plain(one, words) for one in value)
     return _(words[value]) if isinstance(value, str) and value in words else str(value)
+
+
+def _outcome(value: Any, _names: Names) -> str:
+    """Of a two-person act its facts, of a call one word."""
+    if isinstance(value, list):
+        return _(SEPARATOR).join(f"{name} {said}" for name, said in protocols.said(value))
+    return _plain(value, OUTCOMES)
 
 
 def _moment(value: Any, _names: Names) -> str:
@@ -218,6 +225,7 @@ _READERS: Final[dict[str, Callable[[Any, Names], str]]] = {
     "why": lambda value, _names: _(_REASONS.get(value, value)),
     "proposed_by": lambda value, names: names.officers.get(value, str(value)),
     "officers": lambda value, names: _(SEPARATOR).join(names.officers.get(one, str(one)) for one in value),
+    "outcome": _outcome,
     "serial": lambda value, _names: grouped(str(value)),
     "replaced": lambda value, _names: grouped(str(value)),
     "device": lambda value, _names: device(str(value)),

@@ -115,6 +115,11 @@ def test_a_row_says_who_and_about_whom(world: World, auditor: Browser, offices: 
     words = f"王芳 (wangfang), 芙蓉区 李娜 {masked(person.candidate_no)} Batch 本科一批 Outcome No answer"
     assert words in page.words
 
+    outcome = [["Takes effect", "@2017-06-27T10:00:00+00:00"]]
+    note(world, "proposal.approved", actor="officer", officer_id=who.id, kind="batch.end", outcome=outcome)
+    page = search(auditor, act="proposal.approved")
+    assert "Kind Move the end of a batch Outcome Takes effect Tuesday 27 June 2017, 18:00:00" in page.words
+
     note(world, "something.unforeseen", strange=["a", "b"], challenge="5ec2e7")
     page = search(auditor, actor="command")
     assert "something.unforeseen Command on the server strange a, b" in page.words
