@@ -20,7 +20,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from admin import candidates, officers, proposals
 from admin.candidates import Person
 from admin.officers import Visitor
-from admin.proposals import Facts, Kind, Proposed, Wish
+from admin.proposals import Facts, Kind, Proposed, Wish, at
 from app import accounts, batches
 from app.batches import Window
 from app.db import Base, Moment, Octets, Words, Write, together
@@ -28,7 +28,6 @@ from app.entrance import Where
 from app.errors import BadInput, NotFound, Refusal
 from app.evidence import utc
 from app.notices import notice
-from app.web.formats import ZONE
 from app.wording import N_
 
 #: the seal, and admission with it, waits for a reopening: long enough for the post and a weekend, and no longer
@@ -148,14 +147,12 @@ def propose(  # noqa: PLR0913, PLR0917 -- a session, who, for whom, what, how lo
     _require_reopenable(batch)
     if not batch.now < asked.until <= batch.now + LONGEST:
         raise BadInput("not within three days", place="until")
-    ends = asked.until.astimezone(ZONE)
     facts = [
         (N_("Candidate"), f"{person.name} {person.masked_no}"),
         (N_("Registration point"), person.point_name),
         (N_("Batch"), f"{batch.name} ({batch.code})"),
-        (N_("Closed"), f"{batch.window.closes_at.astimezone(ZONE):%Y-%m-%d %H:%M}"),
-        (N_("Open to this candidate until"), f"{ends:%Y-%m-%d %H:%M}"),
-        (N_("Hours from now"), f"{(asked.until - batch.now) / timedelta(hours=1):.1f}"),
+        (N_("Closed"), at(batch.window.closes_at)),
+        (N_("Open to this candidate until"), at(asked.until)),
         (N_("Has filed in it"), N_("yes") if batch.filed else N_("no")),
         (N_("Number of the decision"), asked.document),
         (N_("SHA-256 of its scan"), asked.document_sha256.hex()),
@@ -203,7 +200,7 @@ def _reopen(session: Session, visitor: Visitor, act: Proposed, where: Where) -> 
         ),
         notice("reopened", candidate_id, str(act.id), batch=batch.name, until=until.isoformat(), document=document),
     )
-    return [(N_("Open to this candidate until"), f"{until.astimezone(ZONE):%Y-%m-%d %H:%M}")]
+    return [(N_("Open to this candidate until"), at(until))]
 
 
 def _require_reopenable(batch: Shut) -> None:

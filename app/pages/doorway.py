@@ -6,7 +6,7 @@ import json
 from typing import Any, Final
 
 from cryptography.fernet import Fernet, InvalidToken
-from flask import Response, make_response, redirect, request, session, url_for
+from flask import Response, g, make_response, redirect, request, session, url_for
 
 from app.accounts import device_hash
 from app.candidates import Sealer
@@ -125,7 +125,7 @@ def let_in(signed_in: SignedIn, token: str | None = None, target: str | None = N
     `token` is the device's, given where a right code was (R-06). Whatever the form cookie held is gone: a token
     planted before signing in is worth nothing after it (S-02).
     """
-    _fresh_form_cookie()
+    fresh_form_cookie()
     answer = make_response(redirect(target or url_for("preferences.overview"), 303))
     set_cookie(answer, services().portal.session_cookie, signed_in.session_id)
     if token:
@@ -140,7 +140,7 @@ def remember_device(answer: Response, token: str) -> None:
 
 def let_out() -> Response:
     """The answer that signs out: nothing of the candidate stays in the browser, nor in its cache (S-10)."""
-    _fresh_form_cookie()
+    fresh_form_cookie()
     answer = make_response(redirect(url_for("account.signed_out"), 303))
     drop_cookie(answer, services().portal.session_cookie)
     # not "cookies": the device stays known
@@ -148,7 +148,9 @@ def let_out() -> Response:
     return answer
 
 
-def _fresh_form_cookie() -> None:
+def fresh_form_cookie() -> None:
+    """Begin the form cookie anew, and with it the token of whatever form this answer still shows (S-02)."""
     kept = {name: session[name] for name in _BROWSERS_OWN if name in session}
     session.clear()
     session.update(kept)
+    g.pop("csrf_token", None)  # where Flask-WTF keeps the token it has made for the cookie of before

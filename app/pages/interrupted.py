@@ -6,16 +6,16 @@ was. Whoever else signs in there gets nothing of it. Once that candidate is back
 
 from typing import Final
 
-from flask import Response, flash, g, make_response, redirect, render_template, request, url_for
+from flask import Response, flash, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from app import sessions
 from app.entrance import SignedIn
-from app.pages.doorway import let_in, locked, unlocked
+from app.pages.doorway import fresh_form_cookie, let_in, locked, unlocked
 from app.pages.entries import SignInForm
 from app.pages.sent import OURS
 from app.pages.words import _
-from app.web.portal import reading, services
+from app.web.portal import reading, services, set_cookie
 
 _PURPOSE: Final = "interrupted"
 #: how long what was typed can be brought back, seconds: a day at school
@@ -52,10 +52,8 @@ def resumed(back: SignedIn, token: str, target: str | None) -> Response:
                 "warning",
             )
         return let_in(back, target=target)
-    entered = let_in(back)
-    g.pop("csrf_token", None)  # made for the form cookie that `let_in` has just replaced
+    fresh_form_cookie()
     mark = sessions.form_mark(sessions.hash_of(back.session_id))
     page = make_response(render_template("account/resumed.html", path=kept["path"], typed=kept["typed"], mark=mark))
-    for cookie in entered.headers.getlist("Set-Cookie"):
-        page.headers.add("Set-Cookie", cookie)
+    set_cookie(page, services().portal.session_cookie, back.session_id)
     return page

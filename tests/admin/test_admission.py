@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from admin import admission, verify
 from admin.commands import group
-from admin.entrance import Desk, Two, Vouched
+from admin.entrance import Two
 from admin.intake.exchange import Row, open_table
 from admin.intake.layouts import CHOICES
 from app.errors import BadInput, NotAllowed, NotFound, OutOfDate, Refusal, TooSoon
@@ -42,15 +42,8 @@ def two(offices: Offices) -> tuple[Colleague, Colleague]:
     return offices.appoint(role="operator"), offices.appoint(role="approver")
 
 
-def vouched(offices: Offices, who: Colleague) -> Vouched:
-    world = offices.world
-    found = Desk(world.database, world.keys).vouch(who.login, who.password, offices.digits(who), world.where())
-    assert isinstance(found, Vouched)
-    return found
-
-
 def both(offices: Offices, two: tuple[Colleague, Colleague]) -> Two:
-    return vouched(offices, two[0]), vouched(offices, two[1])
+    return offices.vouched(two[0]), offices.vouched(two[1])
 
 
 def opened(path: Path, into: Path) -> Path:
@@ -129,7 +122,7 @@ def test_without_a_seal_a_second_person_or_a_right_nothing_is_handed_out(
     assert refused(province, (by[1], by[1]), tmp_path) is NotAllowed
     others = [(province.province, "operator"), (province.province, "auditor"), (province.county, "operator")]
     for office, role in others:
-        who = vouched(offices, offices.appoint(office, role))  # type: ignore[arg-type]
+        who = offices.vouched(offices.appoint(office, role))  # type: ignore[arg-type]
         pair = (who, by[0]) if (office, role) == others[0] else (who, by[1])
         assert refused(province, pair, tmp_path) is NotAllowed
     assert refused(province, by, tmp_path, "age1nobody") is BadInput

@@ -8,28 +8,21 @@ from flask import Flask
 
 from admin import schema, wiping
 from admin.browser import Browser
-from admin.entrance import Desk, Vouched
+from admin.entrance import Vouched
 from admin.pages import OFFICES
 from admin.sending import Post, ToLog
 from admin.wiping import WrongDatabase
 from app.errors import NotAllowed
 from app.pages import CANDIDATES
 from app.web.portal import Portal
-from tests.admin.colleagues import Colleague, Offices
+from tests.admin.colleagues import Offices
 from tests.fixtures import SITE, over_wsgi
 from tests.makers import World
 
 
-def vouched(offices: Offices, who: Colleague) -> Vouched:
-    world = offices.world
-    found = Desk(world.database, world.keys).vouch(who.login, who.password, offices.digits(who), world.where())
-    assert isinstance(found, Vouched)
-    return found
-
-
 @pytest.fixture
 def by(offices: Offices) -> tuple[Vouched, Vouched]:
-    return vouched(offices, offices.appoint(role="operator")), vouched(offices, offices.appoint(role="approver"))
+    return offices.vouched(offices.appoint(role="operator")), offices.vouched(offices.appoint(role="approver"))
 
 
 def test_a_rehearsal_says_so_on_every_page_and_in_every_message(
