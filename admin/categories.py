@@ -8,6 +8,7 @@ Tables, sorting, differences, exports and pages know categories only.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Final, Literal
 
 from sqlalchemy import Connection
@@ -34,7 +35,7 @@ class Stage:
     good: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Counts:
     """How many candidates stand where; `numbers` in the order of the stages."""
 
@@ -53,12 +54,12 @@ class Counts:
         """All of whom something is due."""
         return self.missing + self.settled
 
-    @property
+    @cached_property
     def settled(self) -> int:
         """Those who have done it."""
         return self._all("settled")
 
-    @property
+    @cached_property
     def missing(self) -> int:
         """Those who have not."""
         return self._all("missing")
@@ -134,6 +135,8 @@ class Category:
     #: the settled in a word, and the sentence above a table; msgids
     settled: str
     summary: str
+    #: every part without counts, for pages that only choose one
+    named: Callable[[Connection], list[Part]]
     #: every part with the counts of the offices directly below a place, or of the point itself
     parts: Callable[[Connection, Place], list[Part]]
     #: where each candidate of a point, or of one of its classes, stands in a part

@@ -54,27 +54,27 @@ def batches(connection: Connection, place: Place) -> list[Part]:
     """Every batch with the counts of the offices directly below `place`, or of the point itself. One question."""
     # "/1/4/27/": a split by slashes has the office itself at 4, an office below it at 5
     position = place.path.count("/") + (0 if place.level == "point" else 1)
-    found: dict[int, list[Mapping[Any, Any]]] = {}
-    for row in connection.execute(_OVERVIEW, {"position": position, "within": place.path}).mappings():
-        found.setdefault(row["batch_id"], []).append(row)
+    found: dict[int, list[Any]] = {}
+    for row in connection.execute(_OVERVIEW, {"position": position, "within": place.path}):
+        found.setdefault(row.batch_id, []).append(row)
     return [_batch(rows) for rows in found.values()]
 
 
-def _batch(rows: Sequence[Mapping[Any, Any]]) -> Part:
+def _batch(rows: Sequence[Any]) -> Part:
     first = rows[0]
     lines = tuple(
-        Row(str(row["office_id"]), row["code"], row["name"], counts(row))
+        Row(str(row.office_id), row.code, row.name, Counts(STAGES, tuple(row[-len(STAGES) :])))
         for row in rows
-        if row["office_id"] is not None
+        if row.office_id is not None
     )
     return Part(
-        id=first["batch_id"],
-        code=first["batch_code"],
-        name=first["batch_name"],
-        window=Window(first["opens_at"], first["closes_at"], first["suspended_at"]),
+        id=first.batch_id,
+        code=first.batch_code,
+        name=first.batch_name,
+        window=Window(first.opens_at, first.closes_at, first.suspended_at),
         rows=lines,
         total=PREFERENCES.total(lines),
-        as_of=first["now"],
+        as_of=first.now,
     )
 
 
@@ -125,6 +125,7 @@ PREFERENCES: Final = Category(
     STAGES,
     N_("Filed or waived"),
     N_("%(settled)s of %(eligible)s have filed or waived, %(missing)s have not."),
+    windows,
     batches,
     standings,
     remembered=True,

@@ -72,7 +72,8 @@ def _shown(connection: Connection, office_id: int, asked: Asked) -> Shown:
     category = CATEGORIES.get(asked.category or PREFERENCES.code)
     if category is None:
         raise NotFound(f"no category {asked.category}")
-    parts = category.parts(connection, place)
+    one_class = place.level == "point" and asked.class_no
+    parts = category.named(connection) if one_class else category.parts(connection, place)
     part = chosen(parts, asked.batch)
     if part is None:
         return Shown(category, place, parts, None, asked)

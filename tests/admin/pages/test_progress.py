@@ -221,7 +221,9 @@ def test_a_category_joins_without_a_page_of_its_own(
         return [replace(part, name="体检", rows=(row,), total=counts) for part in windows(connection)[:1]]
 
     summary = "%(settled)s of %(eligible)s are examined, %(missing)s are not."
-    exam = Category("physical", "Physical examination", stages, "Examined so far", summary, parts, lambda *_: [])
+    exam = Category(
+        "physical", "Physical examination", stages, "Examined so far", summary, windows, parts, lambda *_: []
+    )
     monkeypatch.setitem(CATEGORIES, exam.code, exam)
     browser = officer_browser(busy.county)
     page = browser.get(f"/progress/{busy.county}?of=physical")
