@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from flask_babel import lazy_gettext
 from wtforms import DateField, DateTimeLocalField, StringField, TextAreaField, ValidationError
@@ -118,13 +118,18 @@ def moment_field(label: Any, missing: Any = None) -> DateTimeLocalField:
 
     `missing` says so when nothing is typed; without it that is allowed.
     """
-    return DateTimeLocalField(
+    return DateTimeLocalField(  # type: ignore[call-arg]  # the stubs lag behind WTForms 3.3
         label,
         validators=[Optional() if missing is None else InputRequired(missing)],
         format=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M"],
         tz=ZONE,
         invalid_value_message=lazy_gettext("Enter day and time, like 2017-06-27 18:00."),
     )
+
+
+def moment_of(field: DateTimeLocalField) -> datetime:
+    """The moment in a valid field that has to have one."""
+    return cast("datetime", field.data)
 
 
 def end_of(field: DateField, days: int) -> datetime | None:

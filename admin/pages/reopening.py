@@ -9,7 +9,7 @@ from wtforms.validators import InputRequired, Length, Regexp
 
 from admin import reopenings
 from admin.candidates import Person
-from admin.pages.fields import compact, moment_field, one_line, proposal_life, reason_field
+from admin.pages.fields import compact, moment_field, moment_of, one_line, proposal_life, reason_field
 from admin.pages.reach import officer, reading, sealer, transaction, typed, where
 from admin.proposals import Obstacle
 from admin.reopenings import Asked, Shut
@@ -79,7 +79,7 @@ def propose(candidate: int) -> Response | tuple[str, int]:
         return _page(form, person, batches), 400
     asked = Asked(
         typed(form.batch),
-        form.until.data,
+        moment_of(form.until),
         typed(form.document),
         bytes.fromhex(typed(form.digest)),
         typed(form.reason),

@@ -8,6 +8,7 @@ from flask_babel import lazy_gettext
 from werkzeug.wrappers import Response
 
 from admin import schedule, window_acts
+from admin.creations import CREATE
 from admin.deeds import KINDS
 from admin.pages.fields import moment_field, proposal_life, reason_field
 from admin.pages.reach import officer, reading, transaction, typed, where
@@ -75,11 +76,22 @@ _FORMS: Final[dict[str, type[OwnForm]]] = {
 
 @pages.get("/schedule")
 def overview() -> str:
-    """Every batch."""
+    """Every batch, and for the province what is to become one."""
     officer().require("see_schedule")
     with reading() as connection:
         found = schedule.batches(connection)
-    return render_template("schedule/overview.html", batches=found)
+        acts = schedule.acts(connection, None)
+        undecided = schedule.undecided(connection)
+    return render_template(
+        "schedule/overview.html",
+        batches=found,
+        to_be_made=[act for act in acts if act.outcome is None],
+        acts=[act for act in acts if act.outcome is not None],
+        undecided=undecided,
+        may_act=_may_act(),
+        kinds=KINDS,
+        outcomes=OUTCOMES,
+    )
 
 
 @pages.get("/schedule/<string:batch>")
@@ -100,7 +112,7 @@ def one(batch: str) -> str:
         waiting=_waiting(acts),
         undecided=undecided,
         offered=OFFERED[found.state] if _may_act() and found.sealed_at is None else (),
-        may_cancel=_may_act(),
+        may_act=_may_act(),
         kinds=KINDS,
         outcomes=OUTCOMES,
     )
@@ -158,11 +170,16 @@ def _page(form: OwnForm, batch: Planned, deed: str) -> str:
 
 @pages.post("/schedule/<string:batch>/cancel")
 def cancel(batch: str) -> Response:
-    """Cancel the act that waits."""
-    _gate(batch)
+    """Cancel the act that waits upon a batch, or to make it."""
+    schedule.require_province(officer())
+    officer().require("propose")
     require_mark(single("mark"))
     act = single("act")
+    number = int(act) if act.isdecimal() and len(act) < 19 else 0
     with transaction() as session:
-        window_acts.cancel(session, officer(), batch, int(act) if act.isdecimal() and len(act) < 19 else 0, where())
+        kind = window_acts.cancel(session, officer(), batch, number, where())
+    if kind == CREATE.name:
+        flash(_("Cancelled. The batch is not made."), "success")
+        return redirect(url_for(".overview"), 303)
     flash(_("Cancelled. The batch stays as it is."), "success")
     return redirect(url_for(".one", batch=batch), 303)
