@@ -8,6 +8,8 @@
 What waits is done by a pass of the owner's (`follow`), once a second, wherever and in however many places it runs:
 each act is done in a transaction of its own that holds the batch alone and looks at everything again. The offices'
 role in the database can suspend a batch; it cannot move one. While the clock is in doubt nothing is done.
+
+Batches that are to be made (`admin.creations`) wait, are cancelled and settled here, too.
 """
 
 import logging
