@@ -123,8 +123,15 @@ def test_a_second_round_is_made_like_the_first_and_a_batch_of_its_own_has_no_par
     assert (own.parent_id, own.spec.parent, own.spec.round) == (None, None, 0)
 
 
-def test_the_proposal_says_what_it_is_about_and_takes_two_of_the_province(office: Office) -> None:
+def test_the_proposal_says_what_it_is_about_and_takes_two_of_the_province_and_the_owner(
+    office: Office, offices_role: Database
+) -> None:
     act = office.propose()
+    with (
+        pytest.raises(Exception, match="permission denied"),
+        scope.transaction(offices_role, office.keepers.second) as session,
+    ):
+        creations.make(session, office.world.value("SELECT params FROM proposals"))
     facts = dict(office.world.value("SELECT facts FROM proposals WHERE id = :id", id=act))
     assert (facts["Supplementary round of"], facts["Made like"]) == ("本科一批 (1)", "本科一批 (1)")
     assert (facts["Candidates"], facts["Majors to choose from"]) == ("1", "144")
@@ -138,16 +145,15 @@ def test_the_proposal_says_what_it_is_about_and_takes_two_of_the_province(office
         office.propose()
 
 
-def test_what_could_not_be_made_is_said_at_its_field(office: Office) -> None:
+def test_what_could_not_be_made_is_said_at_its_field_and_a_round_opens_after_what_it_follows_has_ended(
+    office: Office,
+) -> None:
     early, upside_down = office.now(timedelta(minutes=4)), office.now(HOUR / 2)
     given: dict[str, Any] = {"code": "1", "opens_at": early, "closes_at": upside_down}
     for place, value in given.items():
         with pytest.raises(Obstacle) as refused:
             office.propose(**{place: value})
         assert refused.value.place == place
-
-
-def test_a_round_opens_after_what_it_follows_has_ended(office: Office) -> None:
     office.world.move_end(office.batch("1").id, 7_200)
     with pytest.raises(Obstacle, match="has ended"):
         office.propose()
@@ -228,12 +234,3 @@ def test_it_is_sealed_and_checked_like_any_other(office: Office, tmp_path: Path)
     assert list(found) == []
     assert "batch.created" in office.world.value("SELECT statement FROM seals")
     assert list(said)
-
-
-def test_the_portals_role_makes_no_batch(office: Office, offices_role: Database) -> None:
-    office.approve()
-    with (
-        pytest.raises(Exception, match="permission denied"),
-        scope.transaction(offices_role, office.keepers.second) as session,
-    ):
-        creations.make(session, office.world.value("SELECT params FROM proposals"))
