@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from admin import confirmations, differences, reopenings, replacements, statements, window_acts, withdrawals
+from admin import confirmations, creations, differences, reopenings, replacements, statements, window_acts, withdrawals
 from admin.proposals import Kind
 
 KINDS: Final[Mapping[str, Kind]] = {
@@ -15,6 +15,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         withdrawals.QUARANTINE,
         withdrawals.DESTROY,
         *window_acts.KINDS.values(),
+        creations.CREATE,
         reopenings.REOPEN,
         confirmations.CONFIRM,
     )

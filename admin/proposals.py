@@ -41,11 +41,15 @@ def moment_in(value: str) -> datetime | None:
 
 
 class Obstacle(OutOfDate):
-    """The deed cannot be done as things stand; `words` (a msgid) say why. Nothing has changed."""
+    """The deed cannot be done as things stand; `words` (a msgid) say why. Nothing has changed.
 
-    def __init__(self, words: str) -> None:
+    `place` is the field of the form it lies with, where it is one.
+    """
+
+    def __init__(self, words: str, place: str = "") -> None:
         super().__init__(words)
         self.words = words
+        self.place = place
 
 
 class Proposal(Base):

@@ -20,18 +20,24 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from admin import candidates, officers, proposals
 from admin.candidates import Person
 from admin.officers import Visitor
-from admin.proposals import Facts, Kind, Proposed, Wish, at
+from admin.proposals import Facts, Kind, Obstacle, Proposed, Wish, at
 from app import accounts, batches
 from app.batches import Window
 from app.db import Base, Moment, Octets, Words, Write, together
 from app.entrance import Where
-from app.errors import BadInput, NotFound, Refusal
+from app.errors import NotFound
 from app.evidence import utc
 from app.notices import notice
 from app.wording import N_
 
 #: the seal, and admission with it, waits for a reopening: long enough for the post and a weekend, and no longer
 LONGEST: Final = timedelta(days=3)
+NOT_CLOSED: Final = N_("This batch has not closed, so there is nothing to open again.")
+_SEALED: Final = N_("This batch is sealed, so nobody can file in it any more.")
+_OPEN: Final = N_("This batch is open to this candidate already.")
+_TOO_FAR: Final = N_("Choose a time from now on, at most three days ahead: the seal waits for it.")
+_OVER: Final = N_("The time until which it was to be open has passed.")
+_RENUMBERED: Final = N_("The candidate has another number than when this was proposed.")
 
 
 class Reopening(Base):
@@ -54,13 +60,6 @@ class Reopening(Base):
     document_sha256: Mapped[Octets]
     reason: Mapped[Words]
     created_at: Mapped[Moment]
-
-
-class CannotReopen(Refusal):
-    """The batch cannot be opened again, at least not to this candidate and not now."""
-
-    status = 409
-    reason = "cannot_reopen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,16 +136,13 @@ def propose(  # noqa: PLR0913, PLR0917 -- a session, who, for whom, what, how lo
 ) -> int:
     """Propose to open a closed batch again to a candidate; returns the act's id.
 
-    Raises `BadInput`, its `place` "batch" or "until", for what cannot be decided; `CannotReopen`, `NotFound`;
-    and as `proposals.propose` does.
+    Raises `Obstacle`, its `place` "batch" or "until", when it could not be done; `NotFound`; and as
+    `proposals.propose` does.
     """
     person = of(session, visitor, candidate_id)
-    batch = next((one for one in shut(session, candidate_id) if one.code == asked.batch), None)
-    if batch is None:
-        raise BadInput(f"batch {asked.batch} has not closed", place="batch")
-    _require_reopenable(batch)
+    batch = _reopenable(session, candidate_id, asked.batch)
     if not batch.now < asked.until <= batch.now + LONGEST:
-        raise BadInput("not within three days", place="until")
+        raise Obstacle(_TOO_FAR, "until")
     facts = [
         (N_("Candidate"), f"{person.name} {person.masked_no}"),
         (N_("Registration point"), person.point_name),
@@ -175,12 +171,11 @@ def _reopen(session: Session, visitor: Visitor, act: Proposed, where: Where) -> 
     accounts.lock(session, candidate_id)
     # alone, as for a moved end: the seal holds the batch, too, and either sees this or is seen by it
     batches.hold(session, batches.id_of(session, act.params["batch"]))
-    batch = next((one for one in shut(session, candidate_id) if one.code == act.params["batch"]), None)
-    if batch is None or person.candidate_no != act.word:
-        raise CannotReopen("the batch is open, or the candidate has another number by now")
-    _require_reopenable(batch)
+    batch = _reopenable(session, candidate_id, act.params["batch"])
+    if person.candidate_no != act.word:
+        raise Obstacle(_RENUMBERED)
     if until <= batch.now:
-        raise CannotReopen("the time it was to be open has passed")
+        raise Obstacle(_OVER)
     document, digest = act.params["document"], act.params["document_sha256"]
     together(
         session,
@@ -203,11 +198,13 @@ def _reopen(session: Session, visitor: Visitor, act: Proposed, where: Where) -> 
     return [(N_("Open to this candidate until"), at(until))]
 
 
-def _require_reopenable(batch: Shut) -> None:
-    if batch.sealed:
-        raise CannotReopen(f"batch {batch.code} is sealed")
-    if batch.window.reopened_at(batch.now):
-        raise CannotReopen(f"batch {batch.code} is open to this candidate already")
+def _reopenable(session: Session, candidate_id: int, code: str) -> Shut:
+    batch = next((one for one in shut(session, candidate_id) if one.code == code), None)
+    if batch is None:
+        raise Obstacle(NOT_CLOSED, "batch")
+    if not batch.reopenable:
+        raise Obstacle(_SEALED if batch.sealed else _OPEN, "batch")
+    return batch
 
 
 def _row(act: Proposed, batch: Shut, until: datetime) -> Write:

@@ -1,7 +1,8 @@
 """The schedule: every batch with its window, what stands in the way of moving it, and what was done about it.
 
-Anybody who signs in may look. What two officers of the province do about a window is in `admin.window_acts`; each
-of their acts is a row here from its approval on, whether it waits, was done, was cancelled or was overtaken.
+Anybody who signs in may look. What two officers of the province do about a window is in `admin.window_acts`, how they
+make a batch in `admin.creations`; each of their acts is a row here from its approval on, whether it waits, was done,
+was cancelled or was overtaken.
 """
 
 from collections.abc import Mapping
@@ -12,6 +13,8 @@ from typing import Any, Final, Literal
 from sqlalchemy import CheckConstraint, Connection, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from admin.officers import Visitor
+from admin.proposals import Obstacle, Proposed
 from app.batches import State, Window
 from app.db import Base, Moment, Words
 from app.errors import NotFound
@@ -25,11 +28,16 @@ LATE: Final = timedelta(seconds=10)
 
 
 class BatchAct(Base):
-    """One approved act upon a batch."""
+    """One approved act upon a batch. One that makes a batch is about none until it is done."""
 
     __tablename__ = "batch_acts"
     __table_args__ = (
-        CheckConstraint("kind IN ('batch.opening', 'batch.end', 'batch.suspend', 'batch.resume')", name="kind"),
+        CheckConstraint(
+            "kind IN ('batch.opening', 'batch.end', 'batch.suspend', 'batch.resume', 'batch.create')", name="kind"
+        ),
+        CheckConstraint(
+            "(batch_id IS NOT NULL) = (kind <> 'batch.create' OR coalesce(outcome, '') = 'done')", name="upon"
+        ),
         CheckConstraint("outcome IN ('done', 'cancelled', 'overtaken')", name="outcome"),
         CheckConstraint("(outcome IS NULL) = (settled_at IS NULL)", name="settled"),
         CheckConstraint("(cancelled_by IS NOT NULL) = (coalesce(outcome, '') = 'cancelled')", name="cancelled"),
@@ -38,7 +46,7 @@ class BatchAct(Base):
     )
 
     proposal_id: Mapped[int] = mapped_column(ForeignKey("proposals.id"), primary_key=True, autoincrement=False)
-    batch_id: Mapped[int] = mapped_column(ForeignKey("batches.id", ondelete="CASCADE"), index=True)
+    batch_id: Mapped[int | None] = mapped_column(ForeignKey("batches.id", ondelete="CASCADE"), index=True)
     kind: Mapped[Words]
     #: the time asked for
     asked: Mapped[Moment | None]
@@ -89,6 +97,12 @@ def batches(connection: Connection) -> list[Planned]:
     return [_planned(row) for row in connection.execute(_PLANNED, {"code": ""})]
 
 
+def require_province(visitor: Visitor) -> None:
+    """Raise `NotFound` for an officer of any other office: acts upon batches are the province's."""
+    if visitor.level != "province":
+        raise NotFound(f"windows are not for {visitor.path}")
+
+
 def batch(connection: Connection | Session, code: str) -> Planned:
     """The batch with this code; raises `NotFound`."""
     row = connection.execute(_PLANNED, {"code": code}).first() if code else None
@@ -121,8 +135,8 @@ _WANTED: Final[Mapping[Deed, tuple[State, str]]] = {
     "batch.resume": ("suspended", N_("The batch is not paused.")),
 }
 _OPENED: Final = N_("By the time this takes effect the batch has opened. Its opening cannot be moved any more.")
-_PAST: Final = N_("By the time this takes effect that time has passed. Choose a later one.")
-_UPSIDE_DOWN: Final = N_("The batch would end before it opens.")
+PAST: Final = N_("By the time this takes effect that time has passed. Choose a later one.")
+UPSIDE_DOWN: Final = N_("The batch would end before it opens.")
 _ONLY_LATER: Final = N_("Once a batch has opened its end moves later only. Choose a time after the end as it stands.")
 
 
@@ -137,11 +151,11 @@ def obstacle(deed: Deed, planned: Planned, asked: datetime | None, at: datetime)
     if deed == "batch.opening" and state != "not_yet_open":
         return _OPENED
     if asked is None or asked <= at:
-        return _PAST
+        return PAST
     opens_at, closes_at = (asked, window.closes_at) if deed == "batch.opening" else (window.opens_at, asked)
     if state != "not_yet_open" and closes_at <= window.closes_at:
         return _ONLY_LATER
-    return _UPSIDE_DOWN if opens_at >= closes_at else ""
+    return UPSIDE_DOWN if opens_at >= closes_at else ""
 
 
 # --- what was done -----------------------------------------------------------------------------------
@@ -152,7 +166,10 @@ class Act:
     """An approved act as the province sees it."""
 
     proposal_id: int
-    kind: Deed
+    kind: str
+    #: of the batch; its name where the act makes it
+    code: str
+    name: str | None
     asked: datetime | None
     effective_at: datetime
     outcome: Outcome | None
@@ -173,23 +190,58 @@ class Act:
 
 
 _ACTS = text("""
-    SELECT a.proposal_id, a.kind, a.asked, a.effective_at, a.outcome, a.settled_at, c.name AS canceller, a.was,
-           a.became, a.why, q.reason, f.name AS proposer, d.name AS approver, clock_timestamp() AS now
+    SELECT a.proposal_id, a.kind, q.subject AS code, q.params ->> 'name' AS name, a.asked, a.effective_at, a.outcome,
+           a.settled_at, c.name AS canceller, a.was, a.became, a.why, q.reason, f.name AS proposer,
+           d.name AS approver, clock_timestamp() AS now
     FROM batch_acts a JOIN proposals q ON q.id = a.proposal_id JOIN officers f ON f.id = q.proposed_by
     JOIN officers d ON d.id = q.decided_by LEFT JOIN officers c ON c.id = a.cancelled_by
-    WHERE a.batch_id = :batch ORDER BY a.outcome IS NULL DESC, a.settled_at DESC, a.proposal_id DESC
+    WHERE a.batch_id IS NOT DISTINCT FROM CAST(:batch AS bigint)
+      AND (a.batch_id IS NOT NULL OR coalesce(a.settled_at, 'infinity') > clock_timestamp() - interval '30 days')
+    ORDER BY a.outcome IS NULL DESC, a.settled_at DESC, a.proposal_id DESC
 """)
 _UNDECIDED = text("""
-    SELECT id, kind FROM proposals
-    WHERE subject = :code AND kind LIKE 'batch.%' AND decision IS NULL AND expires_at > clock_timestamp() ORDER BY id
+    SELECT id, kind, subject FROM proposals
+    WHERE CASE WHEN :code = '' THEN kind = 'batch.create' ELSE kind LIKE 'batch.%' AND subject = :code END
+      AND decision IS NULL AND expires_at > clock_timestamp() ORDER BY id
 """)
 
 
-def acts(connection: Connection | Session, batch_id: int) -> list[Act]:
-    """Every approved act upon a batch, the one that waits first; none for anybody but the province."""
+def acts(connection: Connection | Session, batch_id: int | None) -> list[Act]:
+    """Every approved act upon a batch, the one that waits first; none for anybody but the province.
+
+    With None those that were to make a batch and have not, of the last thirty days.
+    """
     return [Act(**row) for row in connection.execute(_ACTS, {"batch": batch_id}).mappings()]
 
 
-def undecided(connection: Connection, code: str) -> list[tuple[int, str]]:
-    """What is proposed about a batch and waits for a second officer: id and kind."""
-    return [(row.id, row.kind) for row in connection.execute(_UNDECIDED, {"code": code})]
+def undecided(connection: Connection, code: str = "") -> list[tuple[int, str, str]]:
+    """What is proposed about a batch, or which are to be made, and waits for a second officer: id, kind and code."""
+    return [(row.id, row.kind, row.subject) for row in connection.execute(_UNDECIDED, {"code": code})]
+
+
+_NOTED = text("""
+    INSERT INTO batch_acts (proposal_id, batch_id, kind, asked, effective_at, outcome, settled_at)
+    VALUES (:proposal, :batch, :kind, :asked, clock_timestamp() + :minutes * interval '1 minute',
+            CAST(:outcome AS text), CASE WHEN CAST(:outcome AS text) IS NOT NULL THEN clock_timestamp() END)
+    ON CONFLICT (batch_id) WHERE outcome IS NULL DO NOTHING RETURNING effective_at
+""")
+
+
+def note(
+    session: Session, act: Proposed, batch_id: int | None, asked: datetime | None, outcome: Outcome | None = None
+) -> datetime:
+    """Note an act from its approval on; returns when it takes effect. Raises `Obstacle` when another one waits."""
+    noted: datetime | None = session.execute(
+        _NOTED,
+        {
+            "proposal": act.id,
+            "batch": batch_id,
+            "kind": act.kind,
+            "asked": asked,
+            "minutes": act.params["minutes"],
+            "outcome": outcome,
+        },
+    ).scalar()
+    if noted is None:
+        raise Obstacle(WAITS)
+    return noted

@@ -8,12 +8,14 @@
 What waits is done by a pass of the owner's (`follow`), once a second, wherever and in however many places it runs:
 each act is done in a transaction of its own that holds the batch alone and looks at everything again. The offices'
 role in the database can suspend a batch; it cannot move one. While the clock is in doubt nothing is done.
+
+Batches that are to be made (`admin.creations`) wait, are cancelled and settled here, too.
 """
 
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -21,14 +23,14 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from admin import officers, proposals, schedule
+from admin import creations, officers, proposals, schedule
 from admin.officers import Visitor
 from admin.proposals import Facts, Kind, Obstacle, Proposed, Wish, at
-from admin.schedule import MOVED_ON, NOT_APPOINTED, WAITS, Deed, Outcome, Planned, obstacle
+from admin.schedule import MOVED_ON, NOT_APPOINTED, WAITS, Deed, Outcome, Planned, obstacle, require_province
 from app import audit, batches, clocks
 from app.db import Database, Write, together
 from app.entrance import Where
-from app.errors import NotFound, OutOfDate, Unavailable
+from app.errors import OutOfDate, Unavailable
 from app.wording import N_
 
 _log = logging.getLogger("zhiyuan.schedule")
@@ -56,8 +58,7 @@ class Asked:
 
 def province_batch(session: Any, visitor: Visitor, code: str) -> Planned:
     """The batch, for an officer of the province; raises `NotFound` for anybody else."""
-    if visitor.level != "province":
-        raise NotFound(f"windows are not for {visitor.path}")
+    require_province(visitor)
     return schedule.batch(session, code)
 
 
@@ -117,31 +118,6 @@ def _facts(session: Session, planned: Planned, asked: Asked, minutes: Any) -> Fa
 
 # --- approving and cancelling ------------------------------------------------------------------------
 
-_ACT: Final = """
-    INSERT INTO batch_acts (proposal_id, batch_id, kind, asked, effective_at, outcome, settled_at)
-    VALUES (:proposal, :batch, :kind, :asked, clock_timestamp() + :minutes * interval '1 minute',
-            CAST(:outcome AS text), CASE WHEN CAST(:outcome AS text) IS NOT NULL THEN clock_timestamp() END)
-    ON CONFLICT (batch_id) WHERE outcome IS NULL DO NOTHING RETURNING effective_at
-"""
-
-
-def _note(session: Session, act: Proposed, planned: Planned, outcome: Outcome | None = None) -> datetime:
-    made = session.execute(
-        text(_ACT),
-        {
-            "proposal": act.id,
-            "batch": planned.id,
-            "kind": act.kind,
-            "asked": _moment(act.params["at"]),
-            "minutes": act.params["minutes"],
-            "outcome": outcome,
-        },
-    ).scalar()
-    if made is None:
-        raise Obstacle(WAITS)
-    found: datetime = made
-    return found
-
 
 def _moment(written: str | None) -> datetime | None:
     return datetime.fromisoformat(written) if written else None
@@ -156,11 +132,11 @@ def _seen(planned: Planned) -> list[str]:
 def _begin(session: Session, visitor: Visitor, act: Proposed, _where: Where) -> Facts:
     planned = province_batch(session, visitor, act.params["batch"])
     deed: Deed = act.kind  # type: ignore[assignment]  # one of `KINDS`, for this is their deed
-    wait = timedelta(minutes=act.params["minutes"])
-    _require_free(session, deed, planned, _moment(act.params["at"]), wait)
+    wait, asked = timedelta(minutes=act.params["minutes"]), _moment(act.params["at"])
+    _require_free(session, deed, planned, asked, wait)
     if act.params["seen"] != _seen(planned):
         raise Obstacle(MOVED_ON)
-    return [(N_("Takes effect"), at(_note(session, act, planned)))]
+    return [(N_("Takes effect"), at(schedule.note(session, act, planned.id, asked)))]
 
 
 def _suspend(session: Session, visitor: Visitor, act: Proposed, where: Where) -> Facts:
@@ -168,7 +144,7 @@ def _suspend(session: Session, visitor: Visitor, act: Proposed, where: Where) ->
     _require_free(session, "batch.suspend", planned, None, timedelta())
     if not batches.suspend(session, planned.id):
         raise Obstacle(MOVED_ON)
-    since = _note(session, act, planned, "done")
+    since = schedule.note(session, act, planned.id, None, "done")
     together(session, officers.entry("batch.suspended", visitor, where, batch=planned.code, proposal=act.id))
     return [(N_("Paused since"), at(since))]
 
@@ -185,27 +161,29 @@ KINDS: Final[Mapping[Deed, Kind]] = {
 }
 
 _CANCEL = text("""
-    UPDATE batch_acts SET outcome = 'cancelled', settled_at = clock_timestamp(), cancelled_by = :officer
-    WHERE proposal_id = :proposal AND batch_id = :batch AND outcome IS NULL RETURNING kind
+    UPDATE batch_acts a SET outcome = 'cancelled', settled_at = clock_timestamp(), cancelled_by = :officer
+    FROM proposals q WHERE q.id = a.proposal_id AND q.subject = :code
+      AND a.proposal_id = :proposal AND a.outcome IS NULL RETURNING a.kind
 """)
 
 
-def cancel(session: Session, visitor: Visitor, code: str, proposal_id: int, where: Where) -> None:
-    """Cancel an act that waits.
+def cancel(session: Session, visitor: Visitor, code: str, proposal_id: int, where: Where) -> str:
+    """Cancel an act that waits, upon a batch or to make it; returns its kind.
 
     Raises `NotFound` for anybody but the province; `NotAllowed` without the role, a fresh proof or an appointment;
     `OutOfDate` when it does not wait any more.
     """
-    planned = province_batch(session, visitor, code)
+    require_province(visitor)
     visitor.require("propose")
     visitor.require_proof()
     officers.require_appointed(session, visitor)
-    asked = {"officer": visitor.officer_id, "proposal": proposal_id, "batch": planned.id}
-    kind = session.execute(_CANCEL, asked).scalar()
+    asked = {"officer": visitor.officer_id, "proposal": proposal_id, "code": code}
+    kind: str | None = session.execute(_CANCEL, asked).scalar()
     if kind is None:
         raise OutOfDate(f"act {proposal_id} upon batch {code} does not wait")
     told = officers.entry("batch.act_cancelled", visitor, where, batch=code, kind=kind, proposal=proposal_id)
     together(session, told)
+    return kind
 
 
 # --- the pass ----------------------------------------------------------------------------------------
@@ -216,9 +194,21 @@ class Settled:
     """What became of an act that was due."""
 
     code: str
-    kind: Deed
+    kind: str
     outcome: Outcome
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What an act has done, or `why` it has not."""
+
+    why: str
+    batch_id: int | None
+    was: datetime | None = None
+    became: datetime | None = None
+    #: what the audit says of it
+    detail: Mapping[str, Any] = field(default_factory=dict)
 
 
 _DO: Final[Mapping[Deed, Callable[[Session, int, Any], bool]]] = {
@@ -227,25 +217,27 @@ _DO: Final[Mapping[Deed, Callable[[Session, int, Any], bool]]] = {
     "batch.resume": batches.resume,
 }
 #: what of it the audit says
-_DONE: Final[Mapping[Deed, str]] = {
+_DONE: Final[Mapping[str, str]] = {
     "batch.opening": "opening_moved",
     "batch.end": "end_moved",
     "batch.resume": "resumed",
+    "batch.create": "created",
 }
 _DUE = text("""
     SELECT proposal_id, batch_id FROM batch_acts
     WHERE outcome IS NULL AND effective_at <= clock_timestamp() ORDER BY effective_at
 """)
 _TAKE = text("""
-    SELECT a.kind, a.asked, b.code,
+    SELECT a.kind, a.asked, a.batch_id, q.subject AS code, q.params,
            f.appointed_until > clock_timestamp() AND d.appointed_until > clock_timestamp() AS appointed
-    FROM batch_acts a JOIN batches b ON b.id = a.batch_id
+    FROM batch_acts a
     JOIN proposals q ON q.id = a.proposal_id AND q.decision = 'approved' AND q.kind = a.kind
     JOIN officers f ON f.id = q.proposed_by JOIN officers d ON d.id = q.decided_by
     WHERE a.proposal_id = :proposal AND a.outcome IS NULL FOR UPDATE OF a
 """)
 _SETTLED: Final = """
-    UPDATE batch_acts SET outcome = :outcome, settled_at = clock_timestamp(), was = :was, became = :became, why = :why
+    UPDATE batch_acts SET outcome = :outcome, settled_at = clock_timestamp(), batch_id = :batch, was = :was,
+        became = :became, why = :why
     WHERE proposal_id = :proposal
 """
 
@@ -264,29 +256,55 @@ def settle(database: Database) -> list[Settled]:
     return [one for one in done if one is not None]
 
 
-def _settle(session: Session, proposal_id: int, batch_id: int) -> Settled | None:
+def _settle(session: Session, proposal_id: int, batch_id: int | None) -> Settled | None:
     if clocks.in_doubt(session):
         return None
-    batches.hold(session, batch_id)
+    if batch_id is not None:
+        batches.hold(session, batch_id)
     row = session.execute(_TAKE, {"proposal": proposal_id}).first()
     if row is None:  # another pass, or somebody who cancelled it, was faster
         return None
-    before = schedule.batch(session, row.code)
-    why = obstacle(row.kind, before, row.asked, before.as_of) if row.appointed else NOT_APPOINTED
-    if not why and not _DO[row.kind](session, batch_id, row.asked):
-        why = MOVED_ON
-    after = schedule.batch(session, row.code)
-    settled = Settled(row.code, row.kind, "overtaken" if why else "done", why)
-    together(session, *_kept(proposal_id, settled, _time(row.kind, before), _time(row.kind, after)))
+    if not row.appointed:
+        change = _Change(NOT_APPOINTED, batch_id)
+    elif batch_id is None:
+        change = _create(session, row)
+    else:
+        change = _move(session, row)
+    settled = Settled(row.code, row.kind, "overtaken" if change.why else "done", change.why)
+    together(session, *_kept(proposal_id, settled, change))
     return settled
+
+
+def _move(session: Session, row: Any) -> _Change:
+    before = schedule.batch(session, row.code)
+    why = obstacle(row.kind, before, row.asked, before.as_of)
+    if not why and not _DO[row.kind](session, row.batch_id, row.asked):
+        why = MOVED_ON
+    was, became = _time(row.kind, before), _time(row.kind, schedule.batch(session, row.code))
+    return _Change(why, row.batch_id, was, became, {"from": was.isoformat(), "to": became.isoformat()})
 
 
 def _time(deed: Deed, planned: Planned) -> datetime:
     return planned.window.opens_at if deed == "batch.opening" else planned.window.closes_at
 
 
-def _kept(proposal_id: int, settled: Settled, was: datetime, became: datetime) -> tuple[Write, Write]:
-    params = {"proposal": proposal_id, "outcome": settled.outcome, "was": was, "became": became, "why": settled.why}
+def _create(session: Session, row: Any) -> _Change:
+    try:
+        batch_id = creations.make(session, row.params)
+    except Obstacle as overtaken:
+        return _Change(overtaken.words, None)
+    return _Change("", batch_id, detail={name: row.params[name] for name in ("like", "opens_at", "closes_at")})
+
+
+def _kept(proposal_id: int, settled: Settled, change: _Change) -> tuple[Write, Write]:
+    params = {
+        "proposal": proposal_id,
+        "outcome": settled.outcome,
+        "batch": change.batch_id,
+        "was": change.was,
+        "became": change.became,
+        "why": change.why,
+    }
     detail: dict[str, Any] = {"batch": settled.code, "proposal": proposal_id}
     if settled.why:
         act = "batch.act_overtaken"
@@ -294,7 +312,7 @@ def _kept(proposal_id: int, settled: Settled, was: datetime, became: datetime) -
     else:
         done = _DONE[settled.kind]
         act = f"batch.{done}"
-        detail |= {"from": was.isoformat(), "to": became.isoformat()}
+        detail |= change.detail
     return Write(_SETTLED, params), audit.entry(act, actor="command", **detail)
 
 

@@ -64,7 +64,7 @@ class Window:
 
     opens_at: datetime
     closes_at: datetime
-    suspended_at: datetime | None
+    suspended_at: datetime | None = None
     #: to one candidate the province has opened it again until then (O-14)
     reopened_until: datetime | None = None
 
@@ -184,6 +184,31 @@ def one(connection: Connection | Session, code: str) -> Opened:
     if row is None:
         raise NotFound(f"no batch {code}")
     return from_row(row)
+
+
+_ADD = text("""
+    INSERT INTO batches (year, code, name, position, parent_id, subject_classes, spec, catalogue_version, opens_at,
+                         closes_at)
+    VALUES (:year, :code, :name, :position, :parent, :classes, CAST(:spec AS jsonb), :version, :opens_at, :closes_at)
+    RETURNING id
+""")
+
+
+def add(session: Session, spec: BatchSpec, window: Window, parent_id: int | None, catalogue_version: int) -> int:
+    """Add a batch; returns its id. Nobody is counted in it yet (`tallies`)."""
+    params = {
+        "year": spec.year,
+        "code": spec.code,
+        "name": spec.name,
+        "position": spec.order,
+        "parent": parent_id,
+        "classes": list(spec.subject_classes),
+        "spec": spec.model_dump_json(),
+        "version": catalogue_version,
+        "opens_at": window.opens_at,
+        "closes_at": window.closes_at,
+    }
+    return int(session.execute(_ADD, params).scalar_one())
 
 
 # --- acts upon a window ------------------------------------------------------------------------------

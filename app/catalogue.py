@@ -144,12 +144,25 @@ _READ: Final[WeakKeyDictionary[Database, dict[tuple[int, str, str], Slice]]] = W
 
 
 def of(connection: Connection | Session, batch: Opened, subject_class: str) -> Slice:
-    """The batch's catalogue for a subject class, at the version it is pinned to. Read once a process."""
+    """What the batch offers a subject class, at the version it is pinned to. Read once a process."""
     known = _READ.setdefault(database_of(connection), {})
-    key = (batch.catalogue_version, batch.code, subject_class)
+    key = (batch.catalogue_version, _plans_of(batch), subject_class)
     if key not in known:
         known[key] = _slice(connection, *key)
     return known[key]
+
+
+def _plans_of(batch: Opened) -> str:
+    return batch.spec.plans_of or batch.code
+
+
+_SIZE = text("SELECT count(*) FROM plans WHERE version = :version AND batch_code = :batch")
+
+
+def size(connection: Connection | Session, batch: Opened) -> int:
+    """How many plans the batch offers, to all subject classes together."""
+    asked = {"version": batch.catalogue_version, "batch": _plans_of(batch)}
+    return int(connection.execute(_SIZE, asked).scalar_one())
 
 
 def _slice(connection: Connection | Session, version: int, batch: str, subject_class: str) -> Slice:

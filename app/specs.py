@@ -30,7 +30,9 @@ Mode = Literal["PARALLEL", "SEQUENTIAL", "SINGLE", "MIXED_FIRST"]
 Policy = Literal["block", "warn"]
 GapPolicy = Literal["warn_and_compact", "error"]
 Scope = Literal["all", "only_unfilled_plans"]
-Code = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]{1,24}$")]
+#: what the code of a batch, a column or a subject class looks like
+CODE: Final = r"^[0-9A-Za-z_-]{1,24}$"
+Code = Annotated[str, StringConstraints(pattern=CODE)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 #: a score line that each offer names itself, by a tag such as `LINE:BK1`
@@ -192,6 +194,10 @@ class EligibilityRule(Frozen):
         return bool(self.tag) or self.rule in _OF_OFFER or self.line == LINE_OF_OFFER
 
 
+#: what every supplementary round asks
+_NOT_YET_ADMITTED: Final = EligibilityRule(rule="not_yet_admitted", policy="block")
+
+
 class ColumnSpec(Frozen):
     """志愿栏: one ordered list of slots within a batch."""
 
@@ -218,10 +224,10 @@ class ColumnSpec(Frozen):
 
 
 class BatchSpec(Frozen):
-    """批次, or one supplementary round of it. `window` is a key of the calendar's windows.
+    """批次, or one supplementary round of it. `window` is a key of the calendar's windows, "" where none made it.
 
-    `score_lines` holds points by line and subject class, `raised` the form rules this year takes for
-    errors although they are warnings by nature.
+    `plans_of` is the batch whose plans it offers, "" for its own. `score_lines` holds points by line and subject
+    class, `raised` the form rules this year takes for errors although they are warnings by nature.
     """
 
     year: int
@@ -236,6 +242,7 @@ class BatchSpec(Frozen):
     of: str | None = None
     window: str
     catalogue_scope: Scope = "all"
+    plans_of: str = ""
     score_lines: dict[str, dict[str, int]] = Field(default_factory=dict)
     line_names: dict[str, str] = Field(default_factory=dict)
     gap_policy: GapPolicy = "warn_and_compact"
@@ -251,6 +258,31 @@ class BatchSpec(Frozen):
         for other in self.columns:
             if other.code in column.exclusive_with or column.code in other.exclusive_with:
                 yield other
+
+    def like(self, code: str, name: str, parent: str | None, number: int) -> "BatchSpec":
+        """Return the spec of a batch made like this one; with a parent it is the supplementary round of that `number`.
+
+        It offers the plans of this one. A column that bears the name of the batch bears the new one, and nobody who
+        is admitted files in a supplementary round.
+        """
+        columns = []
+        for column in self.columns:
+            asked = {rule.rule for rule in column.eligibility}
+            added = (_NOT_YET_ADMITTED,) if parent and _NOT_YET_ADMITTED.rule not in asked else ()
+            named = name if column.name == self.name else column.name
+            columns.append(column.model_copy(update={"name": named, "eligibility": column.eligibility + added}))
+        changes = {
+            "code": code,
+            "name": name,
+            "columns": tuple(columns),
+            "parent": parent,
+            "round": number,
+            "of": self.of if parent else None,
+            "window": "",
+            "catalogue_scope": "only_unfilled_plans" if parent else self.catalogue_scope,
+            "plans_of": self.plans_of or self.code,
+        }
+        return BatchSpec.model_validate(dict(self) | changes)
 
 
 class Calendar(Frozen):

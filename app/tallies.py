@@ -170,14 +170,14 @@ def registered(session: Session, first_id: int) -> None:
 
 # --- proof ------------------------------------------------------------------------------------------
 
-#: counted from the rows themselves, with nothing of the tallies in it; `:point` NULL is the whole province
-_COUNTED: Final = f"""
+#: counted from the rows themselves, with nothing of the tallies in it
+_COUNT: Final = f"""
     SELECT c.point_id, b.id AS batch_id,
            {", ".join(f"count(*) FILTER (WHERE s.state = '{state}') AS {state}" for state in STATES)}
     FROM {STATE_FROM} CROSS JOIN LATERAL (SELECT {STATE_SQL} AS state) s
-    WHERE CAST(:point AS bigint) IS NULL OR c.point_id = :point
-    GROUP BY c.point_id, b.id
 """  # noqa: S608 -- constants
+#: `:point` NULL is the whole province
+_COUNTED: Final = f"{_COUNT} WHERE CAST(:point AS bigint) IS NULL OR c.point_id = :point GROUP BY c.point_id, b.id"
 _WRONG: Final = text(f"""
     WITH counted AS ({_COUNTED}), kept AS (
         SELECT * FROM tallies WHERE CAST(:point AS bigint) IS NULL OR point_id = :point
@@ -255,7 +255,26 @@ def repair(session: Session, point_id: int) -> list[Wrong]:
     return found
 
 
+_ALONE: Final = text("LOCK TABLE tallies IN EXCLUSIVE MODE")
+
+
 def recount(session: Session) -> int:
     """Make every tally anew from the rows; returns how many were wrong. Holds the tallies meanwhile."""
-    session.execute(text("LOCK TABLE tallies IN EXCLUSIVE MODE"))
+    session.execute(_ALONE)
     return int(session.execute(_REPAIRED, {"point": None}).scalar_one())
+
+
+_BEGUN: Final = text(f"""
+    INSERT INTO tallies (point_id, batch_id, {_COLUMNS}) {_COUNT} WHERE b.id = :batch GROUP BY c.point_id, b.id
+""")
+
+
+def begun(session: Session, batch_id: int) -> None:
+    """Count everybody in a batch made in this transaction, which nobody else sees yet.
+
+    Holds the tallies: who moves a candidate in every batch meanwhile is over before the count, or moves it here, too.
+    Half a million are counted in a second and a half; whoever saves waits for it.
+    """
+    session.execute(text("SET LOCAL statement_timeout = '30s'"))
+    session.execute(_ALONE)
+    session.execute(_BEGUN, {"batch": batch_id})

@@ -18,7 +18,7 @@ def schedule() -> None:
 @schedule.command("run")
 @click.option("--follow", is_flag=True, help="Stay until SIGTERM, and look once a second.")
 def run(follow: bool) -> None:  # noqa: FBT001 -- click
-    """Do the approved acts upon batches whose waiting time is over.
+    """Do the approved acts upon batches whose waiting time is over, and make the batches that were approved.
 
     Acts as the owner, each act in a transaction of its own, with everything looked at again; what cannot be done any
     more is recorded as overtaken. Several may run at once: run it in two places, so that a window moves in time

@@ -35,6 +35,7 @@ KEYS: Final[dict[str, str]] = {
     "cards": N_("Cards"),
     "checkpoint": N_("Checkpoint no."),
     "class_no": N_("Class"),
+    "closes_at": N_("Ends"),
     "clock": N_("The clock showed"),
     "count": N_("Number"),
     "counted": N_("Count found"),
@@ -52,6 +53,7 @@ KEYS: Final[dict[str, str]] = {
     "key_version": N_("Key version"),
     "kind": N_("Kind"),
     "left_out": N_("Rows left out"),
+    "like": N_("Made like"),
     "loaded": N_("Rows loaded"),
     "login": N_("Login or name of an officer"),
     "log": N_("Log"),
@@ -69,6 +71,7 @@ KEYS: Final[dict[str, str]] = {
     "office": N_("Office"),
     "officers": N_("Officers"),
     "only": N_("Act"),
+    "opens_at": N_("Opens"),
     "outcome": N_("Outcome"),
     "page": N_("Entries from"),
     "people": N_("Candidates"),
@@ -222,6 +225,7 @@ def _moment(value: Any, _names: Names) -> str:
 
 _READERS: Final[dict[str, Callable[[Any, Names], str]]] = {
     "batch": lambda value, names: names.batches.get(value, str(value)),
+    "like": lambda value, names: names.batches.get(value, str(value)),
     "why": lambda value, _names: _(_REASONS.get(value, value)),
     "proposed_by": lambda value, names: names.officers.get(value, str(value)),
     "officers": lambda value, names: _(SEPARATOR).join(names.officers.get(one, str(one)) for one in value),
@@ -235,6 +239,8 @@ _READERS: Final[dict[str, Callable[[Any, Names], str]]] = {
     "before": _moment,
     "since": _moment,
     "until": _moment,
+    "opens_at": _moment,
+    "closes_at": _moment,
     "clock": _moment,
     "page": _moment,
 }

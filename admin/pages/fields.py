@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from flask_babel import lazy_gettext
-from wtforms import DateField, StringField, TextAreaField, ValidationError
+from wtforms import DateField, DateTimeLocalField, StringField, TextAreaField, ValidationError
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # the stubs lag behind WTForms 3.3
-from wtforms.validators import InputRequired, Length, Regexp
+from wtforms.validators import InputRequired, Length, Optional, Regexp
 
 from admin.candidates import TAIL
 from admin.spans import Span, Unread, read
@@ -111,6 +111,25 @@ def spans_of(field: TextAreaField) -> list[Span]:
     """The spans in a valid field of them."""
     found = read(field.data or "")
     return [] if isinstance(found, Unread) else found
+
+
+def moment_field(label: Any, missing: Any = None) -> DateTimeLocalField:
+    """Day and time of the province, as browsers send it or as people type it; `data` is aware.
+
+    `missing` says so when nothing is typed; without it that is allowed.
+    """
+    return DateTimeLocalField(  # type: ignore[call-arg]  # the stubs lag behind WTForms 3.3
+        label,
+        validators=[Optional() if missing is None else InputRequired(missing)],
+        format=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M"],
+        tz=ZONE,
+        invalid_value_message=lazy_gettext("Enter day and time, like 2017-06-27 18:00."),
+    )
+
+
+def moment_of(field: DateTimeLocalField) -> datetime:
+    """The moment in a valid field that has to have one."""
+    return cast("datetime", field.data)
 
 
 def end_of(field: DateField, days: int) -> datetime | None:

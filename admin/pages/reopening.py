@@ -1,22 +1,18 @@
 """A closed batch opened again to one candidate: one officer of the province proposes it, another approves (O-14)."""
 
-from datetime import UTC, datetime
-from typing import cast
-
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext
 from werkzeug.wrappers import Response
-from wtforms import BooleanField, DateTimeLocalField, RadioField, StringField
+from wtforms import BooleanField, RadioField, StringField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # the stubs lag behind WTForms 3.3
 from wtforms.validators import InputRequired, Length, Regexp
 
 from admin import reopenings
 from admin.candidates import Person
-from admin.pages.fields import compact, one_line, proposal_life, reason_field
+from admin.pages.fields import compact, moment_field, moment_of, one_line, proposal_life, reason_field
 from admin.pages.reach import officer, reading, sealer, transaction, typed, where
-from admin.reopenings import LONGEST, Asked, Shut
-from app.errors import BadInput
-from app.web.formats import ZONE
+from admin.proposals import Obstacle
+from admin.reopenings import Asked, Shut
 from app.web.forms import OwnForm, no_control_characters
 from app.web.languages import gettext as _
 
@@ -31,10 +27,9 @@ class ReopenForm(OwnForm):
         choices=[],
         validators=[InputRequired(lazy_gettext("Choose the batch the decision names."))],
     )
-    until = DateTimeLocalField(
+    until = moment_field(
         lazy_gettext("Open until"),
-        format=["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"],
-        validators=[InputRequired(lazy_gettext("Enter day and time until which the candidate can file."))],
+        lazy_gettext("Enter day and time until which the candidate can file."),
     )
     document = StringField(
         lazy_gettext("Number of the decision"),
@@ -83,15 +78,17 @@ def propose(candidate: int) -> Response | tuple[str, int]:
     if not form.validate():
         return _page(form, person, batches), 400
     asked = Asked(
-        typed(form.batch), _until(form), typed(form.document), bytes.fromhex(typed(form.digest)), typed(form.reason)
+        typed(form.batch),
+        moment_of(form.until),
+        typed(form.document),
+        bytes.fromhex(typed(form.digest)),
+        typed(form.reason),
     )
     try:
         with transaction() as session:
             act = reopenings.propose(session, officer(), candidate, asked, proposal_life(), where())
-    except BadInput as refusal:
-        form[refusal.place].errors = [
-            _("Choose a time from now on, at most %(days)s days ahead: the seal waits for it.", days=LONGEST.days)
-        ]
+    except Obstacle as obstacle:
+        form[obstacle.place].errors = [_(obstacle.words)]
         return _page(form, person, batches), 422
     return redirect(url_for("acts.one", act=act), 303)
 
@@ -107,12 +104,6 @@ def _form(batches: list[Shut]) -> ReopenForm:
     form = ReopenForm()
     form.batch.choices = [SelectChoice(one.code, one.name) for one in batches if one.reopenable]
     return form
-
-
-def _until(form: ReopenForm) -> datetime:
-    """The time typed, which is the province's."""
-    local = cast("datetime", form.until.data)
-    return local.replace(tzinfo=ZONE).astimezone(UTC)
 
 
 def _page(form: ReopenForm, person: Person, batches: list[Shut]) -> str:

@@ -1,23 +1,21 @@
 """The schedule: every batch with its window for all offices; acts upon a window for the province."""
 
-from datetime import datetime, timedelta
-from typing import Any, Final
+from datetime import timedelta
+from typing import Final
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext
 from werkzeug.wrappers import Response
-from wtforms import StringField
-from wtforms.validators import Length
 
 from admin import schedule, window_acts
+from admin.creations import CREATE
 from admin.deeds import KINDS
-from admin.pages.fields import proposal_life, reason_field
+from admin.pages.fields import moment_field, proposal_life, reason_field
 from admin.pages.reach import officer, reading, transaction, typed, where
 from admin.proposals import Obstacle
 from admin.schedule import Act, Deed, Planned
 from admin.window_acts import Asked
-from app.web.formats import ZONE
-from app.web.forms import OwnForm, plain, require_mark, single
+from app.web.forms import OwnForm, require_mark, single
 from app.web.languages import gettext as _
 from app.web.portal import services
 from app.wording import N_
@@ -45,24 +43,55 @@ OUTCOMES: Final[dict[str | None, tuple[str, str]]] = {
     "cancelled": ("closed", N_("cancelled")),
     "overtaken": ("returned", N_("overtaken")),
 }
-#: as browsers send a moment, and as people type one where the browser has no calendar
-_FORMATS: Final = ("%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M")
+WHY: Final = lazy_gettext("Write why, with the number of the order if there is one.")
 
 
-class WindowForm(OwnForm):
-    """What is done to a batch."""
+class PauseForm(OwnForm):
+    """Why a batch is paused."""
 
-    at = StringField(lazy_gettext("New time"), validators=[Length(max=30)], filters=[plain])
-    reason = reason_field(lazy_gettext("Write why, with the number of the order if there is one."))
+    reason = reason_field(WHY)
+
+
+class ResumptionForm(OwnForm):
+    """Why a batch is resumed, and the end where the length of the pause is not enough."""
+
+    at = moment_field(lazy_gettext("New time"))
+    reason = reason_field(WHY)
+
+
+class MoveForm(OwnForm):
+    """To when an opening or an end is moved, and why."""
+
+    at = moment_field(lazy_gettext("New time"), lazy_gettext("Enter day and time, like 2017-06-27 18:00."))
+    reason = reason_field(WHY)
+
+
+_FORMS: Final[dict[str, type[OwnForm]]] = {
+    "opening": MoveForm,
+    "end": MoveForm,
+    "pause": PauseForm,
+    "resumption": ResumptionForm,
+}
 
 
 @pages.get("/schedule")
 def overview() -> str:
-    """Every batch."""
+    """Every batch, and for the province what is to become one."""
     officer().require("see_schedule")
     with reading() as connection:
         found = schedule.batches(connection)
-    return render_template("schedule/overview.html", batches=found)
+        acts = schedule.acts(connection, None)
+        undecided = schedule.undecided(connection)
+    return render_template(
+        "schedule/overview.html",
+        batches=found,
+        to_be_made=[act for act in acts if act.outcome is None],
+        acts=[act for act in acts if act.outcome is not None],
+        undecided=undecided,
+        may_act=_may_act(),
+        kinds=KINDS,
+        outcomes=OUTCOMES,
+    )
 
 
 @pages.get("/schedule/<string:batch>")
@@ -83,7 +112,7 @@ def one(batch: str) -> str:
         waiting=_waiting(acts),
         undecided=undecided,
         offered=OFFERED[found.state] if _may_act() and found.sealed_at is None else (),
-        may_cancel=_may_act(),
+        may_act=_may_act(),
         kinds=KINDS,
         outcomes=OUTCOMES,
     )
@@ -103,10 +132,8 @@ def ask(batch: str, deed: str) -> Response | str:
     found = _gate(batch)
     if not officer().proved_lately:
         return redirect(url_for("entrance.prove", next=request.path), 303)
-    form = WindowForm()
     now = {"opening": found.window.opens_at, "end": found.window.closes_at}.get(deed)
-    form.at.data = now.astimezone(ZONE).strftime(_FORMATS[0]) if now else ""
-    return _page(form, found, deed)
+    return _page(_FORMS[deed](at=now), found, deed)
 
 
 @pages.post(_DEED)
@@ -114,21 +141,16 @@ def propose(batch: str, deed: str) -> Response | tuple[str, int]:
     """Propose it."""
     found = _gate(batch)
     officer().require_proof()
-    form = WindowForm()
-    at = _moment(typed(form.at))
-    # with a mark of another session this raises before anything is said about the fields
-    if not form.validate() or (at is None and (deed in {"opening", "end"} or typed(form.at))):
-        if at is None and not form.at.errors:
-            form.at.errors = [_("Enter day and time, like 2017-06-27 18:00.")]
+    form = _FORMS[deed]()
+    if not form.validate():
         return _page(form, found, deed), 400
-    asked = Asked(DEEDS[deed], at, typed(form.reason))
+    asked = Asked(DEEDS[deed], form.data.get("at"), typed(form.reason))
     cool_off = timedelta(minutes=services().settings.cool_off_minutes)
     try:
         with transaction() as session:
             act = window_acts.propose(session, officer(), batch, asked, cool_off, proposal_life(), where())
     except Obstacle as obstacle:
-        field: Any = form.at if deed in {"opening", "end"} else form.reason
-        field.errors = [_(obstacle.words)]
+        form["at" if deed in {"opening", "end"} else "reason"].errors = [_(obstacle.words)]
         return _page(form, found, deed), 422
     return redirect(url_for("acts.one", act=act), 303)
 
@@ -140,16 +162,7 @@ def _gate(batch: str) -> Planned:
     return found
 
 
-def _moment(written: str) -> datetime | None:
-    for form in _FORMATS:
-        try:
-            return datetime.strptime(written, form).replace(tzinfo=ZONE)
-        except ValueError:
-            continue
-    return None
-
-
-def _page(form: WindowForm, batch: Planned, deed: str) -> str:
+def _page(form: OwnForm, batch: Planned, deed: str) -> str:
     minutes = services().settings.cool_off_minutes
     kind = KINDS[DEEDS[deed]]
     return render_template("schedule/ask.html", form=form, batch=batch, deed=deed, kind=kind, minutes=minutes)
@@ -157,11 +170,16 @@ def _page(form: WindowForm, batch: Planned, deed: str) -> str:
 
 @pages.post("/schedule/<string:batch>/cancel")
 def cancel(batch: str) -> Response:
-    """Cancel the act that waits."""
-    _gate(batch)
+    """Cancel the act that waits upon a batch, or to make it."""
+    schedule.require_province(officer())
+    officer().require("propose")
     require_mark(single("mark"))
     act = single("act")
+    number = int(act) if act.isdecimal() and len(act) < 19 else 0
     with transaction() as session:
-        window_acts.cancel(session, officer(), batch, int(act) if act.isdecimal() and len(act) < 19 else 0, where())
+        kind = window_acts.cancel(session, officer(), batch, number, where())
+    if kind == CREATE.name:
+        flash(_("Cancelled. The batch is not made."), "success")
+        return redirect(url_for(".overview"), 303)
     flash(_("Cancelled. The batch stays as it is."), "success")
     return redirect(url_for(".one", batch=batch), 303)

@@ -79,13 +79,6 @@ WORDS: Final = {
             " pause lasts. Try again later."
         ),
     ),
-    "cannot_reopen": Words(
-        N_("This batch cannot be opened again"),
-        N_(
-            "It was sealed, paused or already opened again meanwhile, or the time it was to be open has passed. Nothing"
-            " was changed. What can still be opened again stands on the candidate’s page."
-        ),
-    ),
     "not_eligible": Words(
         N_("You cannot file in this batch"),
         N_("This batch is for other subject classes. If you think this is wrong, ask your registration point."),

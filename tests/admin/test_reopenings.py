@@ -9,13 +9,12 @@ from sqlalchemy import text
 
 from admin import evidence_check, ledger, proposals, scope, sealing, verify
 from admin.evidence_check import Keys
-from admin.proposals import Mistyped
+from admin.proposals import Mistyped, Obstacle
 from admin.rehearsal import FREE
-from admin.reopenings import CannotReopen
 from admin.sealing import CannotSeal
 from app import filings, preferences, tallies
 from app.db import Database
-from app.errors import BadInput, Closed, NotAllowed, NotFound
+from app.errors import Closed, NotAllowed, NotFound
 from app.notices import wording
 from config.keys import SealKeys
 from tests.admin.keepers import Keepers
@@ -103,7 +102,7 @@ def test_there_is_no_grace_after_it_and_a_paused_batch_has_not_closed(
     with pytest.raises(Closed):
         window.require_open(window.ends_at, grace=hour)
     world.do(windows("suspended_at = closes_at - interval '1 second'"))
-    with pytest.raises(BadInput):
+    with pytest.raises(Obstacle):
         propose(keepers, candidate[0], "2")
 
 
@@ -155,7 +154,7 @@ def test_only_what_has_closed_and_for_three_days_at_most(
 ) -> None:
     world.batch("3", name="专科批")  # open
     for hours, batch in ((-1, "1"), (0, "1"), (73, "1"), (1, "3"), (1, "9")):
-        with pytest.raises(BadInput):
+        with pytest.raises(Obstacle):
             propose(keepers, candidate[0], batch, hours=hours)
 
 
@@ -164,17 +163,17 @@ def test_what_has_changed_before_the_second_officer_decides_is_seen(
 ) -> None:
     act = propose(keepers, candidate[0])
     world.do("UPDATE batches SET closes_at = clock_timestamp() + interval '1 hour' WHERE code = '1'")
-    with pytest.raises(CannotReopen):
+    with pytest.raises(Obstacle):
         keepers.approve(keepers.second, act)
     world.do(windows("closes_at = clock_timestamp()"))
     keepers.approve(keepers.second, act)
-    with pytest.raises(CannotReopen):  # it is open to them
+    with pytest.raises(Obstacle):  # it is open to them
         propose(keepers, candidate[0])
     act = propose(keepers, candidate[0], "2")
     world.do(
         "UPDATE proposals SET params = jsonb_set(params, '{until}', to_jsonb(clock_timestamp())) WHERE id = :id", id=act
     )
-    with pytest.raises(CannotReopen):
+    with pytest.raises(Obstacle):
         keepers.approve(keepers.second, act)
 
 
@@ -218,7 +217,7 @@ def test_nothing_is_sealed_while_somebody_may_still_file_and_nobody_may_once_it_
         sealing.seal(sealer, keys, "1")
     over(world)
     assert sealing.seal(sealer, keys, "1").fresh
-    with pytest.raises(CannotReopen):
+    with pytest.raises(Obstacle):
         propose(keepers, candidate[0])
 
 
@@ -254,7 +253,7 @@ def test_what_waits_is_refused_once_the_batch_was_sealed(
 
     monkeypatch.setattr(ledger, "catch_up", catch_up)
     assert sealing.seal(world.database, keys, "1").fresh
-    with pytest.raises(CannotReopen):
+    with pytest.raises(Obstacle):
         keepers.approve(keepers.second, acts[0])
 
 

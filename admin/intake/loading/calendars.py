@@ -3,7 +3,8 @@
 from sqlalchemy import text
 
 from admin.intake.loading.report import loading
-from app import audit, tallies
+from app import audit, batches, tallies
+from app.batches import Window
 from app.db import Database, together
 from app.errors import BadInput
 from app.specs import Calendar
@@ -22,29 +23,12 @@ def load_calendar(database: Database, calendar: Calendar) -> int:
         session.execute(text("DELETE FROM drafts"))
         session.execute(text("UPDATE batches SET parent_id = NULL"))
         session.execute(text("DELETE FROM batches"))
+        version = session.execute(text("SELECT coalesce(max(version), 0) FROM catalogues")).scalar_one()
         ids: dict[str, int] = {}
         for spec in sorted(calendar.batches, key=lambda one: one.parent is not None):
-            window = calendar.windows[spec.window]
-            ids[spec.code] = session.execute(
-                text("""
-                    INSERT INTO batches (year, code, name, position, parent_id, subject_classes, spec,
-                                         catalogue_version, opens_at, closes_at)
-                    VALUES (:year, :code, :name, :position, :parent, :classes, CAST(:spec AS jsonb),
-                            (SELECT coalesce(max(version), 0) FROM catalogues), :opens_at, :closes_at)
-                    RETURNING id
-                """),
-                {
-                    "year": spec.year,
-                    "code": spec.code,
-                    "name": spec.name,
-                    "position": spec.order,
-                    "parent": ids.get(spec.parent) if spec.parent else None,
-                    "classes": list(spec.subject_classes),
-                    "spec": spec.model_dump_json(),
-                    "opens_at": window.opens_at,
-                    "closes_at": window.closes_at,
-                },
-            ).scalar_one()
+            planned = calendar.windows[spec.window]
+            window = Window(planned.opens_at, planned.closes_at)
+            ids[spec.code] = batches.add(session, spec, window, ids.get(spec.parent or ""), version)
         tallies.recount(session)
         together(session, audit.entry("calendar.loaded", actor="command", year=calendar.year, batches=len(ids)))
     return len(ids)

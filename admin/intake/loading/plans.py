@@ -49,7 +49,8 @@ def load_plans(
 ) -> Report:
     """Load a catalogue as a new version, and pin every batch to it that has not opened yet or has none.
 
-    A batch that is open keeps the catalogue its candidates have seen; moving it is an act of the province.
+    A batch that is open keeps the catalogue its candidates have seen; moving it is an act of the province. One that
+    offered the plans of another offers its own from now on, if the file has any.
     """
     report = Report(path.name)
     with loading(database) as session, open_table(path, layouts.PLANS, limits=COMMAND) as table:
@@ -78,7 +79,9 @@ def load_plans(
         )
         session.execute(
             text("""
-                UPDATE batches SET catalogue_version = :v, revision = revision + 1
+                UPDATE batches b SET catalogue_version = :v, revision = revision + 1,
+                    spec = CASE WHEN EXISTS (SELECT FROM plans p WHERE p.version = :v AND p.batch_code = b.code)
+                                THEN spec - 'plans_of' ELSE spec END
                 WHERE catalogue_version = 0 OR opens_at > clock_timestamp()
             """),
             {"v": version},

@@ -210,9 +210,11 @@ def test_what_the_province_alone_does_reads_well(
     file(world, filer, world.activate(filer), "2", "4301")
     world.move_end(world.value("SELECT id FROM batches WHERE code = '2'"), 0)
     page = open_page(width, who=offices.appoint(world.province))
-    for place in ("/schedule", "/schedule/1", "/schedule/1/end", "/schedule/1/pause", f"/counter/{person.id}/reopen"):
+    for place in ("/schedule", "/schedule/1", "/schedule/1/end", "/schedule/1/pause", "/schedule/1/like"):
         page.goto(place)
         inspect(page)
+    page.goto(f"/counter/{person.id}/reopen")
+    inspect(page)
     sealed = seal(world, "2")
     page.goto(f"/seals/{sealed.number}/confirm")
     inspect(page)

@@ -46,6 +46,7 @@ FORMS = {
     "rooms.decide": {"state": "ended"},
     "schedule.propose": {"at": "2099-06-27+18:00", "reason": "the+line+was+cut"},
     "schedule.cancel": {"act": "1"},
+    "creating.propose": {"code": "1-S", "opens_at": "2099-06-27+18:00", "reason": "plans+are+left"},
     "auditing.search": {"act": "card.handed"},
     "seals.propose": {"digits": "00000000", "reason": "verifier"},
 }
@@ -56,7 +57,7 @@ NOT_A_POINTS = {"transfers.settle", "transfers.propose_settling", "seals.confirm
 NOT_A_POINTS |= {
     f"lots.{name}" for name in ("statement", "propose_taking_in", "quarantine", "propose_quarantine", "holders")
 }
-NOT_A_POINTS |= {"schedule.ask", "schedule.propose", "schedule.cancel"}
+NOT_A_POINTS |= {"schedule.ask", "schedule.propose", "schedule.cancel", "creating.ask", "creating.propose"}
 
 
 @dataclass
@@ -188,6 +189,7 @@ def test_the_portal_lists_what_is_open(offices_app: Flask) -> None:
         "alerts.",
         "rooms.",
         "schedule.",
+        "creating.",
         "auditing.",
         "seals.",
     )
@@ -336,7 +338,9 @@ def test_what_a_role_may(offices_app: Flask, officer_browser: Callable[..., Brow
     moving |= {"stock.destroy", "stock.propose_destruction", "acts.approve", "acts.refuse"}
     seeing = {"stock.office", "transfers.one", "transfers.protocol", "transfers.count", "handing.registered"}
     seeing |= {"handing.export", "acts.waiting", "acts.one", "acts.protocol", *NOT_A_POINTS}
-    seeing -= {name for name in NOT_A_POINTS if name.startswith(("lots.", "schedule.", "seals."))} | PROVINCES
+    seeing -= {
+        name for name in NOT_A_POINTS if name.startswith(("lots.", "schedule.", "creating.", "seals."))
+    } | PROVINCES
     tending = {"alerts.tend", "rooms.ask", "rooms.decide"}
     watching = {"alerts.overview", "alerts.export", "alerts.one", "rooms.overview"}
     auditing = {"auditing.page", "auditing.search", "auditing.export"}

@@ -54,7 +54,7 @@ def test_from_the_decision_to_the_receipt(
     assert first.submit(page.form(has="document"), typed(world) | {"seen": ""}).status == 400
     late = first.submit(page.form(has="document"), typed(world, days=4))
     assert late.status == 422
-    assert "at most 3 days ahead" in late.words
+    assert "at most three days ahead" in late.words
     page = first.submit(page.form(has="document"), typed(world))
     assert "A second officer decides" in page.words
     assert "This batch is closed" in browser.get("/preferences/1/edit").words
