@@ -99,7 +99,7 @@ class Settings(BaseModel):
     workers: int = Field(default=2, ge=1, le=64)
     #: threads of one worker: one behind nginx, more where browsers reach gunicorn themselves
     threads: int = Field(default=1, ge=1, le=16)
-    #: one proxy of ours (nginx) in front sets X-Real-IP; without it the socket's address is the client
+    #: one proxy of ours (nginx) in front sets X-Real-IP and X-Request-Id; without it the socket's address is the client
     behind_proxy: bool = False
     #: seconds after the close in which a lock already asked for is still honoured (O-04)
     grace_seconds: int = Field(default=0, ge=0, le=120)
