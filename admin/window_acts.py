@@ -28,7 +28,7 @@ from admin.schedule import MOVED_ON, NOT_APPOINTED, WAITS, Deed, Outcome, Planne
 from app import audit, batches, clocks
 from app.db import Database, Write, together
 from app.entrance import Where
-from app.errors import NotFound, OutOfDate, Unavailable
+from app.errors import OutOfDate, OutOfScope, Unavailable
 from app.wording import N_
 
 _log = logging.getLogger("zhiyuan.schedule")
@@ -57,7 +57,7 @@ class Asked:
 def province_batch(session: Any, visitor: Visitor, code: str) -> Planned:
     """The batch, for an officer of the province; raises `NotFound` for anybody else."""
     if visitor.level != "province":
-        raise NotFound(f"windows are not for {visitor.path}")
+        raise OutOfScope(f"windows are not for {visitor.path}")
     return schedule.batch(session, code)
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
 from app.db import Database
-from app.errors import NotFound, Unavailable
+from app.errors import NotFound, Refusal, Unavailable
 from config.keys import KeyRing
 from config.settings import Portal as PortalName
 from config.settings import Settings
@@ -41,6 +41,8 @@ class Portal:
     sign_in_page: str
     #: who is behind a session id and a device hash, or None
     load_visitor: Callable[["Services", str], Any]
+    #: keeps what was refused to somebody who has signed in, where the portal keeps that
+    refused: Callable[[Any, Refusal], None] | None = None
     #: in the place of the way to the sign-in page: what a stranger gets who posts to one of these endpoints
     interrupted: Mapping[str, Callable[[], BaseResponse]] = field(default_factory=dict)
     template_folders: tuple[str, ...] = ()

@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from flask import Flask, Response, make_response, render_template, request
 from flask.globals import request_ctx
@@ -176,6 +176,7 @@ def _rendered(words: Words, seconds: int | None, place: str) -> str:
 
 def _refusal(error: Refusal) -> Response:
     _note(error.reason, error.status, str(error))
+    _keep(error)
     if isinstance(error, TooSoon):
         return page(error.reason, error.status, seconds=error.seconds)
     if isinstance(error, ClockInDoubt):
@@ -225,7 +226,7 @@ def _facts() -> dict[str, object]:
     """Who asked whence for what; ids, never a name or a number, and no query string."""
     return {
         "portal": services().portal.name,
-        "visitor": _visitor_id(),
+        "visitor": None if (visitor := _visitor()) is None else visitor.get_id(),
         "ip": client_ip(),
         "method": request.method,
         "path": request.path,
@@ -234,9 +235,19 @@ def _facts() -> dict[str, object]:
     }
 
 
-def _visitor_id() -> str | None:
+def _visitor() -> Any:
     try:
-        visitor = signed_in()
+        return signed_in()
     except Exception:  # noqa: BLE001 -- whatever keeps us from knowing, the person gets an answer
         return None
-    return None if visitor is None else str(visitor.get_id())
+
+
+def _keep(error: Refusal) -> None:
+    """Let the portal keep what it refused to whom; the answer goes out whatever becomes of that."""
+    keep, visitor = services().portal.refused, _visitor()
+    if keep is None or visitor is None:
+        return
+    try:
+        keep(visitor, error)
+    except Exception:  # noqa: BLE001 -- the log has it
+        _log.exception("a refusal was not kept", extra={"request_id": request_id()})
