@@ -43,6 +43,8 @@ Kind = Literal[
     "volume",
     "witness_late",
     "witness_refused",
+    "reveals",
+    "refusals",
 ]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 State = Literal["open", "noted", "closed"]

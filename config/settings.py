@@ -57,6 +57,9 @@ class Watch(BaseModel):
     sign_ins: int = Field(default=10, ge=1)
     #: cards of one officer's handing activated from one network outside registered rooms in 24 hours (D-14)
     officer: int = Field(default=10, ge=1)
+    #: what one officer was refused within an hour: no page leads there, so a few come of old bookmarks and of addresses
+    #: passed on, not one a few minutes (P-04). Below `admin.refusals.MOST_AN_HOUR`, or it is never reached
+    refusals: int = Field(default=20, ge=1, lt=100)
     #: candidates of one class, one device, each so many seconds or less after the one before (K7)
     run: int = Field(default=3, ge=1)
     run_seconds: int = Field(default=60, ge=1)

@@ -10,7 +10,7 @@ from admin import refusals
 from admin.browser import Browser
 from admin.pages import OFFICES
 from app import create_app
-from tests.admin.watch.acts import noted
+from tests.admin.watch.acts import look, noted
 from tests.fixtures import SITE, over_wsgi
 from tests.makers import World
 
@@ -56,6 +56,7 @@ def test_whoever_tries_number_after_number_does_not_bury_the_audit(
     noted(world, "officer.refused", None, officer=who, ago=timedelta(minutes=61), times=3)
     assert {clerk.get(f"/chase/person/{number}").status for number in range(9_001, 9_007)} == {404}
     assert [one["candidate"] for one in kept(world)] == ["9001", "9002", "9003"]
+    assert [one.kind for one in look(world, refusals=2).fresh] == ["refusals"]
     assert colleague.get("/chase/person/9009").status == 404
     assert [one["candidate"] for one in kept(world)] == ["9001", "9002", "9003", "9009"]
 
