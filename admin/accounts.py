@@ -21,7 +21,7 @@ from admin.officers import ROLES, Role, Visitor
 from admin.scope import BELOW
 from app.db import Write, together
 from app.entrance import Where
-from app.errors import NotAllowed, NotFound, OutOfDate
+from app.errors import NotAllowed, OutOfDate, OutOfScope
 from config.keys import KeyRing
 
 #: which accounts are listed
@@ -94,7 +94,7 @@ def of(connection: Connection | Session, visitor: Visitor, account_id: int) -> A
     """The account, if it is of the officer's office or one below it; raises `NotFound` for any other."""
     row = connection.execute(_ONE, {"account": account_id, "within": visitor.path}).mappings().first()
     if row is None:
-        raise NotFound(f"officer {account_id} is not within {visitor.path}")
+        raise OutOfScope(f"officer {account_id} is not within {visitor.path}")
     return Account(**row)
 
 

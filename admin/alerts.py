@@ -21,7 +21,7 @@ from admin.scope import BELOW
 from app import audit
 from app.db import Base, Document, Id, Moment, Words, Write, together
 from app.entrance import Where
-from app.errors import NotAllowed, NotFound, OutOfDate
+from app.errors import NotAllowed, NotFound, OutOfDate, OutOfScope
 from app.evidence import masked
 
 Kind = Literal[
@@ -43,6 +43,8 @@ Kind = Literal[
     "volume",
     "witness_late",
     "witness_refused",
+    "reveals",
+    "refusals",
 ]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 State = Literal["open", "noted", "closed"]
@@ -274,7 +276,7 @@ def of(connection: Connection | Session, visitor: Visitor, alert_id: int) -> Sho
     """The alert, if it stands within the officer's scope; raises `NotFound` for any other, real or not."""
     row = connection.execute(_ONE, {"alert": alert_id, "within": visitor.path}).mappings().first()
     if row is None:
-        raise NotFound(f"alert {alert_id} is not within {visitor.path}")
+        raise OutOfScope(f"alert {alert_id} is not within {visitor.path}")
     return Shown(**row)
 
 

@@ -20,7 +20,7 @@ from app import accounts
 from app.candidates import Sealer
 from app.db import together
 from app.entrance import Refused, Where, new_ticket
-from app.errors import NotFound, OutOfDate
+from app.errors import OutOfDate, OutOfScope
 from app.evidence import masked
 from app.notices import notice
 
@@ -118,7 +118,7 @@ def of(connection: Connection | Session, visitor: Visitor, candidate_id: int) ->
     found = connection.execute(_PERSON, {"candidate": candidate_id, "within": visitor.path})
     row: Any = found.mappings().first()
     if row is None:
-        raise NotFound(f"candidate {candidate_id} is not within {visitor.path}")
+        raise OutOfScope(f"candidate {candidate_id} is not within {visitor.path}")
     return Person(**row)
 
 

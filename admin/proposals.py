@@ -21,7 +21,7 @@ from admin.officers import Act, Visitor
 from admin.scope import BELOW
 from app.db import Base, Document, Id, Moment, Words, Write, together
 from app.entrance import Where
-from app.errors import NotAllowed, NotFound, OutOfDate
+from app.errors import NotAllowed, OutOfDate, OutOfScope
 
 Decision = Literal["approved", "refused", "withdrawn", "expired"]
 #: names (msgids) and values, in the order they are shown
@@ -180,7 +180,7 @@ def of(connection: Connection | Session, visitor: Visitor, proposal_id: int) -> 
     """The act, if its office is the officer's own or below it; raises `NotFound` for any other."""
     row = connection.execute(_ONE, {"id": proposal_id, "within": visitor.path}).mappings().first()
     if row is None:
-        raise NotFound(f"act {proposal_id} is not within {visitor.path}")
+        raise OutOfScope(f"act {proposal_id} is not within {visitor.path}")
     return Proposed(**row)
 
 

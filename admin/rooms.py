@@ -19,7 +19,7 @@ from admin.officers import Visitor
 from admin.scope import BELOW
 from app.db import Base, Id, Moment, Words, Write, together
 from app.entrance import Where
-from app.errors import BadInput, NotAllowed, NotFound, OutOfDate
+from app.errors import BadInput, NotAllowed, NotFound, OutOfDate, OutOfScope
 
 State = Literal["asked", "approved", "refused", "ended"]
 #: the shortest prefixes: a quarter of a school's addresses, not a carrier's
@@ -103,7 +103,7 @@ def of(connection: Connection | Session, visitor: Visitor, room_id: int) -> Show
     """The room, if it is one of the officer's scope; raises `NotFound` for any other, real or not."""
     row = connection.execute(_ONE, {"room": room_id, "within": visitor.path}).mappings().first()
     if row is None:
-        raise NotFound(f"room {room_id} is not within {visitor.path}")
+        raise OutOfScope(f"room {room_id} is not within {visitor.path}")
     return Shown(**row)
 
 

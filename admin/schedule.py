@@ -17,7 +17,7 @@ from admin.officers import Visitor
 from admin.proposals import Obstacle, Proposed
 from app.batches import State, Window
 from app.db import Base, Moment, Words
-from app.errors import NotFound
+from app.errors import NotFound, OutOfScope
 from app.tallies import STATES
 from app.wording import N_
 
@@ -98,9 +98,9 @@ def batches(connection: Connection) -> list[Planned]:
 
 
 def require_province(visitor: Visitor) -> None:
-    """Raise `NotFound` for an officer of any other office: acts upon batches are the province's."""
+    """Raise `OutOfScope` for an officer of any other office: acts upon batches are the province's."""
     if visitor.level != "province":
-        raise NotFound(f"windows are not for {visitor.path}")
+        raise OutOfScope(f"windows are not for {visitor.path}")
 
 
 def batch(connection: Connection | Session, code: str) -> Planned:

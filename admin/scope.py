@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from admin.officers import Visitor
 from app.db import Database
-from app.errors import NotFound
+from app.errors import OutOfScope
 from app.offices import Level
 
 #: that the office `p` is the one at the path `:within`, or below it; paths are digits and slashes, before "~"
@@ -94,6 +94,6 @@ def office(connection: Connection | Session, visitor: Visitor, office_id: int) -
     """The office, if it is the officer's own or below it; raises `NotFound` for any other, real or not."""
     row = connection.execute(_OFFICE, {"office": office_id, "within": visitor.path}).mappings().first()
     if row is None:
-        raise NotFound(f"office {office_id} is not within {visitor.path}")
+        raise OutOfScope(f"office {office_id} is not within {visitor.path}")
     way = tuple(Step(*step) for step in row["way"])
     return Place(row["id"], row["level"], row["code"], row["name"], row["path"], way)

@@ -18,7 +18,7 @@ from admin.proposals import Facts, Kind, Proposed, Wish
 from admin.spans import Span, joined, of_lot, total, without, written
 from app.db import Base, Moment, Write, together
 from app.entrance import Where
-from app.errors import BadInput, NotAllowed, NotFound, OutOfDate
+from app.errors import BadInput, NotAllowed, OutOfDate, OutOfScope
 from app.wording import N_
 
 
@@ -92,7 +92,7 @@ def lot(connection: Connection | Session, visitor: Visitor, code: str) -> LotLin
     if visitor.level == "province":
         row = connection.execute(_LOTS, {"lot": code}).mappings().first() if code else None
     if row is None:
-        raise NotFound(f"no lot {code} for {visitor.path}")
+        raise OutOfScope(f"no lot {code} for {visitor.path}")
     return LotLine(**row)
 
 

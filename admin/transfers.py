@@ -28,7 +28,7 @@ from admin.scope import BELOW
 from admin.spans import Span, joined, total
 from app.db import Base, Id, Moment, Words, Write, together
 from app.entrance import Where
-from app.errors import BadInput, NotFound
+from app.errors import BadInput, OutOfScope
 
 State = Literal["sent", "differs", "arrived", "settled"]
 
@@ -163,7 +163,7 @@ def of(connection: Connection | Session, visitor: Visitor, transfer_id: int) -> 
     """The transfer, if one of its two offices is within the officer's scope; raises `NotFound` for any other."""
     row = connection.execute(_ONE, {"id": transfer_id, "within": visitor.path}).mappings().first()
     if row is None:
-        raise NotFound(f"transfer {transfer_id} is not within {visitor.path}")
+        raise OutOfScope(f"transfer {transfer_id} is not within {visitor.path}")
     return _sent(dict(row))
 
 
@@ -240,7 +240,7 @@ def send(  # noqa: PLR0913, PLR0917 -- a session, who, to whom, what, why and wh
     visitor.require("move_cards")
     to = next((one for one in neighbours(session, visitor.office_id) if one.id == receiver_id), None)
     if to is None:
-        raise NotFound(f"office {receiver_id} is no neighbour of {visitor.office_id}")
+        raise OutOfScope(f"office {receiver_id} is no neighbour of {visitor.office_id}")
     if not spans or total(spans) != total(joined(spans)):
         raise BadInput("no serials, or one twice", place="twice")
     stock.take_out(session, visitor.office_id, spans)

@@ -1,7 +1,8 @@
 """Every way the service says no, as one tree.
 
     Refusal                      a request that cannot be met; nothing was changed
-    ├── NotFound                 no such thing, or not in the asker's scope: the two read alike (404)
+    ├── NotFound                 no such thing (404)
+    │   └── OutOfScope           or not in the asker's scope: the two read alike
     ├── NotAllowed               known who asks, and the answer is no (403)
     ├── BadInput                 the request itself is wrong; names the place and the remedy (400)
     ├── TooLarge                 more bytes or fields than any form of ours sends (413)
@@ -23,7 +24,8 @@
 
 A refusal that must be remembered (a wrong code, a wrong password) is *returned* by the deed, so that
 its counter and its audit entry are committed. A refusal that must leave no trace is *raised*, so that
-the transaction ends without one.
+the transaction ends without one. What an officer must not have is kept all the same, by the portal, in a
+transaction of its own (`admin.refusals`).
 """
 
 from collections.abc import Sequence
@@ -43,10 +45,14 @@ class Refusal(Exception):
 
 
 class NotFound(Refusal):
-    """No such thing, or not in the asker's scope."""
+    """No such thing."""
 
     status = 404
     reason = "not_found"
+
+
+class OutOfScope(NotFound):
+    """Not in the asker's scope, whether there is such a thing or not."""
 
 
 class NotAllowed(Refusal):

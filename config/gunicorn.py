@@ -32,7 +32,8 @@ limit_request_field_size = 8_190
 forwarded_allow_ips = ""
 control_socket_disable = True
 
-# The service writes one JSON line per request; gunicorn speaks only of itself.
+# nginx writes a JSON line for each request, the service one more for what it refuses, under the same request id;
+# gunicorn speaks only of itself.
 accesslog = None
 errorlog = "-"
 loglevel = "info"

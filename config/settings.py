@@ -57,6 +57,9 @@ class Watch(BaseModel):
     sign_ins: int = Field(default=10, ge=1)
     #: cards of one officer's handing activated from one network outside registered rooms in 24 hours (D-14)
     officer: int = Field(default=10, ge=1)
+    #: what one officer was refused within an hour: no page leads there, so a few come of old bookmarks and of addresses
+    #: passed on, not one a few minutes (P-04). Below `admin.refusals.MOST_AN_HOUR`, or it is never reached
+    refusals: int = Field(default=20, ge=1, lt=100)
     #: candidates of one class, one device, each so many seconds or less after the one before (K7)
     run: int = Field(default=3, ge=1)
     run_seconds: int = Field(default=60, ge=1)
@@ -99,7 +102,7 @@ class Settings(BaseModel):
     workers: int = Field(default=2, ge=1, le=64)
     #: threads of one worker: one behind nginx, more where browsers reach gunicorn themselves
     threads: int = Field(default=1, ge=1, le=16)
-    #: one proxy of ours (nginx) in front sets X-Real-IP; without it the socket's address is the client
+    #: one proxy of ours (nginx) in front sets X-Real-IP and X-Request-Id; without it the socket's address is the client
     behind_proxy: bool = False
     #: seconds after the close in which a lock already asked for is still honoured (O-04)
     grace_seconds: int = Field(default=0, ge=0, le=120)

@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Final
 
-from admin import officers
+from flask import request
+
+from admin import officers, refusals
 from admin.officers import Visitor
 from admin.pages import (
     accounts,
@@ -28,8 +30,9 @@ from admin.pages import (
     stock,
     transfers,
 )
-from admin.pages.reach import desk_of, where
-from app.errors import NotAllowed
+from admin.pages.reach import desk_of, transaction, where
+from admin.refusals import Asked
+from app.errors import NotAllowed, Refusal
 from app.pages import roots
 from app.sessions import hash_of
 from app.web.portal import Portal, Services
@@ -65,6 +68,13 @@ def _visitor(here: Services, session_id: str) -> Visitor | None:
     return found
 
 
+def _refused(visitor: Visitor, error: Refusal) -> None:
+    if refusals.is_kept(error):
+        asked = Asked(request.endpoint or "", request.view_args or {})
+        with transaction() as session:
+            refusals.keep(session, visitor, asked, error, where())
+
+
 OFFICES: Final = Portal(
     name="offices",
     session_cookie="__Host-oid",
@@ -96,5 +106,6 @@ OFFICES: Final = Portal(
     open_pages=OPEN,
     sign_in_page="entrance.sign_in",
     load_visitor=_visitor,
+    refused=_refused,
     template_folders=(str(Path(__file__).parents[1] / "templates"),),
 )

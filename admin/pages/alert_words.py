@@ -216,6 +216,33 @@ WORDS: Final[dict[Kind, Words]] = {
         ),
         N_("Refusals"),
     ),
+    "reveals": Words(
+        N_("An officer asked for more phone numbers than a day allows"),
+        N_(
+            "An officer is shown so many full phone numbers a day and no more. Whoever goes on asking may be collecting"
+            " them. In the last days before a close it may also be a long list of calls."
+        ),
+        N_(
+            "Ask the officer what the numbers were for, and call two or three of the candidates named below: did the"
+            " officer call them? Let the auditor search for what this officer did. Where there was no reason, let the"
+            " system administrator end the appointment."
+        ),
+        N_("Asked for in vain"),
+    ),
+    "refusals": Words(
+        N_("An officer tries again and again what is refused"),
+        N_(
+            "A refusal now and then comes of an old bookmark, or of an address that somebody passed on. So many in an"
+            " hour mean that somebody tries number after number, perhaps somebody else in the officer’s name. Nothing"
+            " was shown or changed. Of one hour the first hundred are counted."
+        ),
+        N_(
+            "Call the officer on a number you know and ask. Let the auditor search for what was asked for, and from"
+            " which address. If it was somebody else, let the system administrator reset the officer’s password now;"
+            " if there was no reason, end the appointment."
+        ),
+        N_("Refusals"),
+    ),
 }
 STATE_WORDS: Final[dict[State, tuple[str, str]]] = {
     "open": ("missing", N_("Not looked at")),

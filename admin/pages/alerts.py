@@ -26,7 +26,7 @@ from admin.exports import Sheet
 from admin.pages.alert_words import STATE_WORDS, WORDS, facts
 from admin.pages.reach import officer, reading, transaction, typed, where
 from app.db import together
-from app.errors import NotFound
+from app.errors import NotFound, OutOfScope
 from app.web.formats import full_moment, moment
 from app.web.forms import OwnForm, no_control_characters, require_mark, single
 from app.web.languages import gettext as _
@@ -135,7 +135,7 @@ def tend(alert: int) -> BaseResponse | tuple[str, int]:
 def _admit() -> None:
     officer().require("see_alerts")
     if officer().level == "point":
-        raise NotFound("a registration point sees no alerts")
+        raise OutOfScope("a registration point sees no alerts")
 
 
 def _page_asked() -> int:

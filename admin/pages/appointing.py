@@ -21,7 +21,7 @@ from admin.appointments import LONGEST, Appointment, Credentials, Password
 from admin.officers import ROLE_NAMES, Role
 from admin.pages.fields import choices_of, end_of, one_line, reason_field
 from admin.pages.reach import officer, reading, transaction, typed, where
-from app.errors import BadInput, NotFound
+from app.errors import BadInput, OutOfScope
 from app.web.forms import OwnForm, no_control_characters, plain
 from app.web.languages import gettext as _
 from app.web.portal import services
@@ -110,7 +110,7 @@ def _role_fits(form: NewForm) -> bool:
     with reading() as connection:
         found = {str(one.office_id): one.roles for one in accounts.openings(connection, officer())}
     if typed(form.office) not in found:
-        raise NotFound("no office whose accounts the officer keeps")
+        raise OutOfScope("no office whose accounts the officer keeps")
     if typed(form.role) in ROLE_NAMES and typed(form.role) not in found[typed(form.office)]:
         form.role.errors = [_("System administrators of your own office are appointed by the office above.")]
         return False

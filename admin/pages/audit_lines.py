@@ -27,6 +27,7 @@ KEYS: Final[dict[str, str]] = {
     "after": N_("Afterwards"),
     "alert": N_("Alert no."),
     "answer": N_("Answer"),
+    "asked": N_("Asked for"),
     "batch": N_("Batch"),
     "batches": N_("Batches"),
     "before": N_("Before"),
@@ -44,6 +45,7 @@ KEYS: Final[dict[str, str]] = {
     "document": N_("Number of the decision"),
     "document_sha256": N_("SHA-256 of its scan"),
     "drafts": N_("Drafts that wait"),
+    "endpoint": N_("Page"),
     "entries": N_("Entries"),
     "extra": N_("Surplus"),
     "file": N_("File"),
@@ -123,6 +125,7 @@ _PAIR: Final = 2
 _STAGES: Final = {stage.code: stage.name for stage in STAGES}
 #: details that are one of few words, and those words
 _WORDS: Final[dict[str, Mapping[Any, str]]] = {
+    "asked": {**KEYS, "act": KEYS["proposal"], "candidate": N_("Candidate, internal no.")},
     "by": ACTORS,
     "counted": _STAGES,
     "kept": _STAGES,

@@ -57,6 +57,7 @@ ACTS: Final[dict[str, str]] = {
     "officer.password_reset": N_("Officer’s password reset"),
     "officer.proof_refused": N_("Fresh proof of identity refused"),
     "officer.proved": N_("Fresh proof of identity given"),
+    "officer.refused": N_("Request of an officer refused"),
     "officer.second_factor_reset": N_("Officer’s second factor reset"),
     "officer.sign_in_refused": N_("Officer’s sign-in refused"),
     "officer.signed_in": N_("Officer signed in"),

@@ -76,6 +76,7 @@ def rules(keys: Keys) -> tuple[Rule, ...]:
         Rule("witness_refused", house.witnesses_refused),
         Rule("volume", house.volumes, passing="volume"),
         Rule("wrong_codes", touched.guessed),
+        Rule("refused", touched.refused),
         Rule("fan_out", fanout.many, urgent=False),
         Rule("filings_run", fanout.runs, urgent=False),
         Rule("lot_wrong_codes", odds.lots, urgent=False),

@@ -1,12 +1,16 @@
-"""Cards: guessed at, touched although never handed out, handed out and not activated (C-10, C-17, D-11, T5, T10)."""
+"""Cards: guessed at, touched although never handed out, handed out and not activated (C-10, C-17, D-11, T5, T10).
+
+And officers who reach for more than they are shown (P-02, P-04).
+"""
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Final
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
-from admin.alerts import Finding
+from admin.alerts import Finding, Kind
 from app.evidence import masked
 from config.settings import Watch
 
@@ -88,3 +92,42 @@ def not_activated(session: Session, limits: Watch) -> Iterator[Finding]:
             row["concerned"],
             mark=str(row["point_id"]),
         )
+
+
+def _refused(act: str, hours: int) -> TextClause:
+    return text(f"""
+        SELECT o.id AS officer_id, o.login, coalesce(p.parent_id, p.id) AS above, count(*) AS count,
+               min(e.at) AS first, max(e.at) AS latest,
+               array_agg(DISTINCT e.candidate_id) FILTER (WHERE e.candidate_id IS NOT NULL) AS concerned
+        FROM audit e JOIN officers o ON o.id = e.officer_id JOIN offices p ON p.id = o.office_id
+        WHERE e.act = '{act}' AND e.at > statement_timestamp() - interval '{hours} hours'
+        GROUP BY o.id, p.id HAVING count(*) > :most
+    """)  # noqa: S608 -- constants
+
+
+_BEYOND_THE_DAYS: Final = _refused("phone.refused", 24)
+_AGAIN_AND_AGAIN: Final = _refused("officer.refused", 1)
+
+
+def refused(session: Session, limits: Watch) -> Iterator[Finding]:
+    """Officers who ask for more phone numbers than a day allows, or again and again for what is not theirs.
+
+    The office above is told, the province of its own.
+    """
+    asked: tuple[tuple[Kind, TextClause, int, int], ...] = (
+        ("reveals", _BEYOND_THE_DAYS, 24, 0),
+        ("refusals", _AGAIN_AND_AGAIN, 1, limits.refusals),
+    )
+    for kind, question, hours, most in asked:
+        for row in session.execute(question, {"most": most}).mappings():
+            facts = {"officer_id": row["officer_id"], "first": row["first"], "hours": hours, "most": most or None}
+            yield Finding(
+                kind,
+                row["above"],
+                row["login"],
+                row["count"],
+                row["latest"],
+                facts,
+                row["concerned"] or (),
+                mark=str(row["officer_id"]),
+            )

@@ -1,6 +1,7 @@
 """A portal: which pages, whose sessions, which cookies; and what a request may reach through it."""
 
 import ipaddress
+import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
 from app.db import Database
-from app.errors import NotFound, Unavailable
+from app.errors import NotFound, Refusal, Unavailable
 from config.keys import KeyRing
 from config.settings import Portal as PortalName
 from config.settings import Settings
@@ -21,6 +22,7 @@ from config.settings import Settings
 DEVICE_COOKIE: Final = "__Host-device"
 DEVICE_COOKIE_AGE: Final = 120 * 24 * 3600
 _TOKEN_LENGTH: Final = range(20, 90)
+_REQUEST_ID: Final = re.compile(r"[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class Portal:
     sign_in_page: str
     #: who is behind a session id and a device hash, or None
     load_visitor: Callable[["Services", str], Any]
+    #: keeps what was refused to somebody who has signed in, where the portal keeps that
+    refused: Callable[[Any, Refusal], None] | None = None
     #: in the place of the way to the sign-in page: what a stranger gets who posts to one of these endpoints
     interrupted: Mapping[str, Callable[[], BaseResponse]] = field(default_factory=dict)
     template_folders: tuple[str, ...] = ()
@@ -85,9 +89,13 @@ def is_rehearsal() -> bool:
 
 
 def request_id() -> str:
-    """A random name for this request, in the log, in the audit and on the page of an error."""
+    """A random name for this request, in the log, in the audit and on the page of an error.
+
+    Our own proxy gives it and overwrites what a client says, so that its log and ours can be joined.
+    """
     if "request_id" not in g:
-        g.request_id = secrets.token_hex(6)
+        given = request.headers.get("X-Request-Id", "") if services().settings.behind_proxy else ""
+        g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(6)
     return str(g.request_id)
 
 

@@ -2,16 +2,17 @@
 
 import logging
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from flask import Flask, Response, make_response, render_template, request
 from flask.globals import request_ctx
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, TooManyRequests
+from werkzeug.exceptions import HTTPException, TooManyRequests
 
 from app.errors import BadInput, ClockInDoubt, Refusal, TooSoon, Unavailable
+from app.web.guard import signed_in
 from app.web.languages import gettext as _
-from app.web.portal import request_id
+from app.web.portal import client_ip, request_id, services
 from app.wording import N_
 
 _log = logging.getLogger("zhiyuan.refusals")
@@ -167,30 +168,36 @@ def _rendered(words: Words, seconds: int | None, place: str) -> str:
 
 
 def _refusal(error: Refusal) -> Response:
-    _log.info("refused", extra={"reason": error.reason, "path": request.path, "request_id": request_id()})
+    _note(error.reason, error.status, str(error))
+    _keep(error)
     if isinstance(error, TooSoon):
         return page(error.reason, error.status, seconds=error.seconds)
     if isinstance(error, ClockInDoubt):
         return page(error.reason, error.status, seconds=60)
     if isinstance(error, Unavailable):
-        _log.warning("unavailable", extra={"cause": str(error), "request_id": request_id()})
         return page(error.reason, error.status, seconds=10)
     place = error.place if isinstance(error, BadInput) else ""
     return page(error.reason, error.status, place=place)
 
 
-def _csrf(_error: CSRFError) -> Response:
+def _csrf(error: CSRFError) -> Response:
+    _note("out_of_date", 400, error.description or "")
     return page("out_of_date", 400)
 
 
 def _http(error: HTTPException) -> Response:
-    if isinstance(error, RequestEntityTooLarge):
-        return page("too_large", 413)
-    if isinstance(error, TooManyRequests):
-        return page("too_many", 429, seconds=60)
     code = error.code or 500
-    reasons = {400: "bad_input", 403: "not_allowed", 404: "not_found", 405: "method"}
-    answer = page(reasons.get(code, "error"), code)
+    reasons = {
+        400: "bad_input",
+        403: "not_allowed",
+        404: "not_found",
+        405: "method",
+        413: "too_large",
+        429: "too_many",
+    }
+    reason = reasons.get(code, "error")
+    _note(reason, code, error.name)
+    answer = page(reason, code, seconds=60 if isinstance(error, TooManyRequests) else None)
     for name, value in error.get_headers():
         if name == "Allow":
             answer.headers[name] = value
@@ -198,9 +205,42 @@ def _http(error: HTTPException) -> Response:
 
 
 def _mistake(error: Exception) -> Response:
-    _log.error(
-        "mistake",
-        exc_info=error,
-        extra={"path": request.path, "method": request.method, "request_id": request_id()},
-    )
+    _log.error("mistake", exc_info=error, extra=_facts())
     return page("error", 500)
+
+
+def _note(reason: str, status: int, cause: str) -> None:
+    """Write down what was refused to whom; `cause` is ours, in words that hold no secret (P-04)."""
+    level = logging.WARNING if status >= 500 else logging.INFO
+    _log.log(level, "refused", extra={"reason": reason, "status": status, "cause": cause, **_facts()})
+
+
+def _facts() -> dict[str, object]:
+    """Who asked whence for what; ids, never a name or a number, and no query string."""
+    return {
+        "portal": services().portal.name,
+        "visitor": None if (visitor := _visitor()) is None else visitor.get_id(),
+        "ip": client_ip(),
+        "method": request.method,
+        "path": request.path,
+        "endpoint": request.endpoint,
+        "request_id": request_id(),
+    }
+
+
+def _visitor() -> Any:
+    try:
+        return signed_in()
+    except Exception:  # noqa: BLE001 -- whatever keeps us from knowing, the person gets an answer
+        return None
+
+
+def _keep(error: Refusal) -> None:
+    """Let the portal keep what it refused to whom; the answer goes out whatever becomes of that."""
+    keep, visitor = services().portal.refused, _visitor()
+    if keep is None or visitor is None:
+        return
+    try:
+        keep(visitor, error)
+    except Exception:  # noqa: BLE001 -- the log has it
+        _log.exception("a refusal was not kept", extra={"request_id": request_id()})

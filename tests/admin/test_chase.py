@@ -16,6 +16,7 @@ from app import drafts
 from app.db import Database
 from app.errors import NotFound
 from tests.admin.colleagues import Offices
+from tests.admin.watch.acts import alerts, look
 from tests.filing import file
 from tests.makers import Person, World, content
 
@@ -190,6 +191,8 @@ def test_a_day_allows_so_many_also_at_once(
     assert sorted(one.left for one in answers if isinstance(one, Revealed)) == [0, 1, 2]
     assert answers.count(Capped(3)) == 3
     assert world.value("SELECT count(*) FROM audit WHERE act = 'phone.refused'") == 3
+    look(world)
+    assert [(one["office"], one["count"]) for one in alerts(world, "reveals")] == [("芙蓉区", 3)]
     colleague = offices.visitor(offices.appoint(world.point))
     assert isinstance(reveal(offices_role, world, colleague, people["idle"].id, batch, most=3), Revealed)
 

@@ -1,5 +1,6 @@
 """What holds for every request to the candidates' portal: headers, forms, sizes, methods."""
 
+import logging
 import re
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +11,8 @@ from flask import Flask
 from werkzeug.test import Client, TestResponse
 
 from admin.browser import Browser
+from app import create_app
+from app.pages import CANDIDATES
 from app.web.guard import HEADERS
 from tests.fixtures import SITE, over_wsgi
 from tests.makers import Person, World
@@ -176,6 +179,48 @@ def test_a_wrong_method_is_told_the_right_one(ask: Callable[..., TestResponse]) 
     answer = ask("DELETE", "/sign-in")
     assert answer.status_code == 405
     assert "POST" in answer.headers["Allow"]
+
+
+def test_a_refusal_is_written_down_with_who_whence_what_and_why(
+    ask: Callable[..., TestResponse], at_home: Browser, person: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    home, here, note = cookies(at_home), {"REMOTE_ADDR": "203.0.113.7"}, "zhiyuan.refusals"
+    with caplog.at_level(logging.INFO, note):
+        answers = [
+            ask("GET", "/filings/1/7?code=1", headers=home, environ_base=here),
+            ask("POST", "/card/lost", headers=home, environ_base=here),
+            ask("POST", "/sign-out", headers=home | {"Sec-Fetch-Site": "cross-site"}, environ_base=here),
+            ask("DELETE", "/sign-in", environ_base=here),
+            ask("GET", "/nothing-here", environ_base=here),
+        ]
+    lines = [vars(record) for record in caplog.records if record.name == note]
+    who = str(person.id)
+    assert [
+        (line["visitor"], line["method"], line["path"], line["endpoint"], line["status"], line["reason"], line["cause"])
+        for line in lines
+    ] == [
+        (who, "GET", "/filings/1/7", "archive.receipt", 404, "not_found", "no batch 1"),
+        (who, "POST", "/card/lost", "card.report_lost", 400, "out_of_date", "The CSRF token is missing."),
+        (who, "POST", "/sign-out", "account.sign_out", 403, "not_allowed", "sent by another site"),
+        (None, "DELETE", "/sign-in", None, 405, "method", "Method Not Allowed"),
+        (None, "GET", "/nothing-here", None, 404, "not_found", "Not Found"),
+    ]
+    assert [line["request_id"] for line in lines] == [one.headers["X-Request-Id"] for one in answers]
+    assert {(line["portal"], line["ip"]) for line in lines} == {("candidates", "203.0.113.7")}
+
+
+def test_the_name_of_a_request_is_the_proxys_where_there_is_one(world: World, candidates_app: Flask) -> None:
+    behind = create_app(world.settings.model_copy(update={"behind_proxy": True}), CANDIDATES)
+    for app, given, taken in (
+        (behind, "0123456789ab", True),
+        (behind, "0123456789ab\x1b[2J", False),
+        (behind, "", False),
+        (candidates_app, "0123456789ab", False),
+    ):
+        answer = Client(app).get("/nothing-here", base_url=SITE, headers={"X-Request-Id": given})
+        assert (answer.headers["X-Request-Id"] == given) is taken
+        assert re.fullmatch(r"[0-9a-f]{12}", answer.headers["X-Request-Id"])
+    behind.extensions["zhiyuan"].database.dispose()
 
 
 def test_a_cookie_of_the_offices_is_none_of_ours(browser: Browser, person: Person, world: World) -> None:

@@ -42,6 +42,10 @@ def test_no_secret_is_written_anywhere_it_could_be_read(server_directory: Path) 
             assert "/filings/1/1" in browser.page.url
             browser.get("/account")
             browser.get("/no-such-page?code=1")
+            token = browser.get("/account/password").form(has="password").fields
+            for refused in ([("code", used)], [*token, ("code", used), ("code", wrong)]):
+                assert browser.send("POST", "/preferences/1/confirm", refused).status == 400
+            assert browser.send("POST", "/account/password", [*token, ("password", PASSWORD)] * 2).status == 400
 
         secrets = [
             used,

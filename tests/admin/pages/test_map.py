@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from werkzeug.routing import Rule
 
-from admin import rooms
+from admin import refusals, rooms
 from admin.alerts import Finding, raise_
 from admin.browser import Answer, Browser
 from admin.officers import ROLES, Role
@@ -173,6 +173,17 @@ def tokens(browser: Browser) -> dict[str, str]:
     return dict(browser.get("/help").form(action="/sign-out").fields)
 
 
+def kept(world: World, status: int) -> list[tuple[str, int, str]]:
+    """Whom what was refused with such an answer, as the audit has it: role and office, and the page."""
+    found = world.rows(
+        "SELECT o.role, o.office_id, a.detail ->> 'endpoint' AS endpoint FROM audit a"
+        " JOIN officers o ON o.id = a.officer_id"
+        " WHERE a.act = 'officer.refused' AND a.detail ->> 'status' = :status ORDER BY a.id",
+        status=str(status),
+    )
+    return [(row["role"], row["office_id"], row["endpoint"]) for row in found]
+
+
 def test_the_portal_lists_what_is_open(offices_app: Flask) -> None:
     endpoints = {rule.endpoint for rule in offices_app.url_map.iter_rules()}
     assert endpoints >= OPEN
@@ -221,13 +232,16 @@ def test_another_office_does_not_exist(
     scene: Scene,
     mine: str,
     foreign: list[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(refusals, "MOST_AN_HOUR", 10_000)
     browsers = {role: officer_browser(scene.offices[mine], role) for role in ("approver", "system_admin")}
-    asked = 0
+    asked = []
     for rule, method in rules(offices_app):
         if "<int:" not in str(rule):
             continue
-        browser = browsers[keeper(rule, "approver")]
+        role = keeper(rule, "approver")
+        browser = browsers[role]
         token = tokens(browser)
         for name in foreign:
             if not scene.knows(rule, name):
@@ -236,8 +250,9 @@ def test_another_office_does_not_exist(
             status, _, body = ask(offices_app, browser, method, scene.address(rule, name), fields)
             assert status == 404, (rule, method, name)
             assert "长沙市第二中学".encode() not in body
-            asked += 1
-    assert asked >= 7
+            asked.append((role, scene.offices[mine], rule.endpoint))
+    assert len(asked) >= 7
+    assert kept(scene.world, 404) == asked
 
 
 def test_ones_own_office_and_those_below_exist(
@@ -318,7 +333,11 @@ def test_no_address_takes_another_method(
                 assert methods <= set(dict(headers)["Allow"].split(", "))
 
 
-def test_what_a_role_may(offices_app: Flask, officer_browser: Callable[..., Browser], scene: Scene) -> None:
+def test_what_a_role_may(
+    offices_app: Flask, officer_browser: Callable[..., Browser], scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refusals, "MOST_AN_HOUR", 10_000)
+    asked = []
     refused: dict[str, set[str]] = {role: set() for role in ROLES}
     for role in ROLES:
         browsers = {name: officer_browser(scene.offices[name], role) for name in ("point", "county")}
@@ -331,6 +350,8 @@ def test_what_a_role_may(offices_app: Flask, officer_browser: Callable[..., Brow
             assert status in {200, 204, 303, 400, 403, 404, 409, 422}, (rule, method, status)
             if status == 403:
                 refused[role].add(rule.endpoint)
+                asked.append((role, scene.offices[above(rule)], rule.endpoint))
+    assert kept(scene.world, 403) == asked
     counter = {"counter.look_up", "counter.find", "counter.candidate", "counter.reset", "counter.approve"}
     counter |= {rule.endpoint for rule, _ in rules(offices_app) if rule.endpoint.startswith("chase.")}
     counter |= {"counter.two_codes_asked", "counter.end_two_codes", "replacing.replace", "replacing.propose"}
