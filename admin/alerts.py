@@ -43,6 +43,7 @@ Kind = Literal[
     "volume",
     "witness_late",
     "witness_refused",
+    "seal_late",
 ]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 State = Literal["open", "noted", "closed"]

@@ -82,8 +82,9 @@ WORDS: Final = {
     "cannot_reopen": Words(
         N_("This batch cannot be opened again"),
         N_(
-            "It was sealed, paused or already opened again meanwhile, or the time it was to be open has passed. Nothing"
-            " was changed. What can still be opened again stands on the candidate’s page."
+            "Its list was handed over for admission, it was paused or already opened again meanwhile, or the time it"
+            " was to be open has passed. Nothing was changed. What can still be opened again stands on the candidate’s"
+            " page."
         ),
     ),
     "not_eligible": Words(
