@@ -349,7 +349,7 @@ def test_a_set_up_that_cannot_work_says_what_is_missing(
 
 
 def test_a_calendar_somebody_has_begun_to_file_in_is_not_replaced(run: Run, world: World, config: Path) -> None:
-    batch_id = world.batch("1", opens=timedelta(hours=1))
+    batch_id = world.batch("1", opens=timedelta(hours=1), closes=timedelta(hours=2))
     person = world.candidate()
     session_id = world.activate(person)
     with world.database.transaction() as session:
