@@ -1,6 +1,7 @@
 """The list for admission: what stood at the close, handed to those who place the candidates (I6, I-08, I-10).
 
-Only after the seal, only what was sealed, only by two officers of the province who each give both factors for this
+Only after the seal, only what was sealed; from the first time on the batch stays as it is, whoever decides what
+(`batches.hand_over`). Only by two officers of the province who each give both factors for this
 one deed, only encrypted to a named recipient (age), at most once an hour. The file, once opened, is a tar of
 
     standing.csv       the list as the seal has its digest (`admin.sealed_list`)
@@ -30,7 +31,7 @@ import pyrage
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from admin import sealed_list, sealing
+from admin import schedule, sealed_list, sealing
 from admin.entrance import Two, require_two
 from admin.intake.exchange import Written, write_table
 from admin.intake.layouts import CHOICES
@@ -66,6 +67,7 @@ class Exported:
 def export_standing(database: Database, batch_code: str, recipient: str, by: Two, out: Path) -> Exported:
     """Write the list of a sealed batch for `recipient` (age1…) to the new file `out`.
 
+    From then on the end of the batch does not move, and it is opened again to nobody.
     Raises `NotAllowed` unless two different officers of the province vouch for it, one of them an approver;
     `BadInput` for a recipient that is none, `NotFound` without a seal, `TooSoon` within the hour, `OutOfDate` when
     the filings are not those that were sealed, `FileExistsError`.
@@ -100,12 +102,16 @@ def _recipient(given: str) -> Any:
 def _begin(session: Session, batch_code: str, recipient: str, by: Two) -> Mapping[Any, Any]:
     """The seal to export, its export noted before anything is read."""
     session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
-    seal = seals.of_batch(session, batch_code)
+    batch_id = batches.id_of(session, batch_code)
+    seal = seals.of_batch(session, batch_code) if sealing.of_close(session, batch_code) else None
     if seal is None:
         raise NotFound(f"batch {batch_code} is not sealed")
+    if any(act.outcome is None for act in schedule.acts(session, batch_id)):
+        raise OutOfDate(f"an act upon batch {batch_code} waits: cancel it under Schedule, or let it be done")
     wait = session.execute(_LAST, {"every": f"{EVERY_S} seconds"}).scalar()
     if wait is not None:
         raise TooSoon(wait)
+    batches.hand_over(session, batch_id)
     together(session, _entry("standing.export_begun", seal, recipient, by))
     return seal
 

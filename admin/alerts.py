@@ -43,6 +43,7 @@ Kind = Literal[
     "volume",
     "witness_late",
     "witness_refused",
+    "seal_late",
     "reveals",
     "refusals",
 ]

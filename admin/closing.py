@@ -1,4 +1,7 @@
-"""What a batch came to at its close: who filed, waived or did not, by office, and its seal."""
+"""What a batch came to at its close: who filed, waived or did not, by office, and its seal.
+
+As it was counted when the batch was sealed, and so the same for ever; until then as it is counted now.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,6 +10,9 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from admin.categories import Counts, Row
+from admin.completeness import STAGES
+from admin.scope import Place
 from app import batches, seals
 from app.tallies import STATES
 
@@ -17,6 +23,16 @@ _REPORT = text(f"""
     JOIN tallies t ON t.point_id = p.id AND t.batch_id = :batch
     WHERE o.level <> 'point'
     GROUP BY o.id ORDER BY o.path
+""")  # noqa: S608 -- constants
+_SEALED_REPORT = text(f"""
+    SELECT o.code, o.name, {", ".join(f"t.{state}" for state in STATES)}
+    FROM sealed_tallies t JOIN offices o ON o.id = t.office_id
+    WHERE t.seal = :seal AND o.level <> 'point' ORDER BY o.path
+""")  # noqa: S608 -- constants
+_SEALED_ROWS = text(f"""
+    SELECT o.id, o.code, o.name, {", ".join(f"t.{state}" for state in STATES)}
+    FROM sealed_tallies t JOIN offices o ON o.id = t.office_id
+    WHERE t.seal = :seal AND (o.parent_id = :office OR (o.id = :office AND o.level = 'point')) ORDER BY o.code
 """)  # noqa: S608 -- constants
 
 
@@ -33,5 +49,15 @@ class Report:
 def report(connection: Connection, batch_code: str) -> Report:
     """The whole province; raises `NotFound`."""
     batch = batches.one(connection, batch_code)
-    rows = connection.execute(_REPORT, {"batch": batch.id}).mappings().all()
-    return Report(batch.name, batch.window.closes_at, seals.of_batch(connection, batch_code), rows)
+    seal = seals.of_batch(connection, batch_code)
+    if seal is not None and seal["closes_at"] == batch.window.closes_at:
+        found = connection.execute(_SEALED_REPORT, {"seal": seal["number"]})
+    else:
+        seal, found = None, connection.execute(_REPORT, {"batch": batch.id})
+    return Report(batch.name, batch.window.closes_at, seal, found.mappings().all())
+
+
+def rows(connection: Connection, place: Place, seal: int) -> tuple[Row, ...]:
+    """What a seal counted of the offices directly below `place`, or of the point itself, by their codes."""
+    found = connection.execute(_SEALED_ROWS, {"seal": seal, "office": place.id})
+    return tuple(Row(str(row.id), row.code, row.name, Counts(STAGES, tuple(row[-len(STAGES) :]))) for row in found)

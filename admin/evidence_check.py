@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session
 
 from app import bindings, evidence, filings, tallies
 from app.evidence import FilingRecord, Receipt, ReceiptError
+from app.seals import CURRENT
 from app.wording import phrase
 from cards import codes
 from cards.errors import NoSuchIndex
@@ -156,18 +157,18 @@ _POINTERS: Final = (
     ),
     (
         "what stands is not what was sealed",
-        """
+        f"""
         SELECT coalesce(z.candidate_id, f.candidate_id) AS candidate_id, b.code AS batch, f.number
         FROM batches b
-        JOIN seals s ON s.batch_id = b.id AND s.closes_at = b.closes_at
+        JOIN seals s ON s.batch_id = b.id AND {CURRENT}
         CROSS JOIN LATERAL (
             SELECT DISTINCT ON (candidate_id) candidate_id, number, digest FROM filings WHERE batch_id = b.id
             ORDER BY candidate_id, number DESC
         ) f
         FULL JOIN sealed_filings z ON z.seal = s.number AND z.candidate_id = f.candidate_id
         WHERE z.digest IS DISTINCT FROM f.digest AND (z.seal IS NULL OR z.seal IN (
-            SELECT n.number FROM seals n JOIN batches o ON o.id = n.batch_id AND o.closes_at = n.closes_at))
-        """,
+            SELECT s.number FROM seals s JOIN batches b ON b.id = s.batch_id AND {CURRENT}))
+        """,  # noqa: S608 -- constants
     ),
 )
 _WHO: Final = tuple(

@@ -1,9 +1,9 @@
 """Reopenings: a closed batch opened again to one candidate, by decision of a court or an authority (O-14, K5).
 
-Two officers of the province decide it together, before the batch is sealed and so before anybody is placed. Nothing
-is filed for the candidate and nothing that was filed is touched: until the hour named the candidate can file once
-more, with a code of the own card as ever. What is filed so is an amendment (`app.filings.AMENDS`), counted and named
-apart by the seal and by `admin/verify.py`.
+Two officers of the province decide it together, before the list is handed over and so before anybody is placed; a
+batch that was sealed by then is sealed once more. Nothing is filed for the candidate and nothing that was filed is
+touched: until the hour named the candidate can file once more, with a code of the own card as ever. What is filed so
+is an amendment (`app.filings.AMENDS`), counted and named apart by the seal and by `admin/verify.py`.
 
 Of the decision its number and the SHA-256 of its scan are kept, the scan is not: it holds what a court says of a
 person, and whoever has the file can prove by the digest that it is the one.
@@ -33,7 +33,7 @@ from app.wording import N_
 #: the seal, and admission with it, waits for a reopening: long enough for the post and a weekend, and no longer
 LONGEST: Final = timedelta(days=3)
 NOT_CLOSED: Final = N_("This batch has not closed, so there is nothing to open again.")
-_SEALED: Final = N_("This batch is sealed, so nobody can file in it any more.")
+_HANDED_OVER: Final = N_("Its list has been handed over for admission, so nobody can file in it any more.")
 _OPEN: Final = N_("This batch is open to this candidate already.")
 _TOO_FAR: Final = N_("Choose a time from now on, at most three days ahead: the seal waits for it.")
 _OVER: Final = N_("The time until which it was to be open has passed.")
@@ -81,7 +81,8 @@ class Shut:
     code: str
     name: str
     window: Window
-    sealed: bool
+    #: its list is with those who place the candidates
+    handed_over: bool
     #: whether anything was filed, never what
     filed: bool
     now: datetime
@@ -89,13 +90,13 @@ class Shut:
     @property
     def reopenable(self) -> bool:
         """Whether it can be opened again to this candidate."""
-        return not self.sealed and not self.window.reopened_at(self.now)
+        return not self.handed_over and not self.window.reopened_at(self.now)
 
 
 # one that is paused has not closed: its end moves when it is resumed
 _SHUT = text("""
     SELECT b.id, b.code, b.name, b.opens_at, b.closes_at, clock_timestamp() AS now,
-           EXISTS (SELECT FROM seals s WHERE s.batch_id = b.id AND s.closes_at = b.closes_at) AS sealed,
+           b.handed_over_at IS NOT NULL AS handed_over,
            EXISTS (SELECT FROM filings f WHERE f.candidate_id = c.id AND f.batch_id = b.id) AS filed,
            (SELECT max(r.until) FROM reopenings r WHERE r.candidate_id = c.id AND r.batch_id = b.id) AS until
     FROM candidates c JOIN batches b ON c.subject_class = ANY (b.subject_classes)
@@ -113,7 +114,7 @@ def shut(connection: Connection | Session, candidate_id: int) -> list[Shut]:
             row.code,
             row.name,
             Window(row.opens_at, row.closes_at, None, row.until),
-            row.sealed,
+            row.handed_over,
             row.filed,
             row.now,
         )
@@ -203,7 +204,7 @@ def _reopenable(session: Session, candidate_id: int, code: str) -> Shut:
     if batch is None:
         raise Obstacle(NOT_CLOSED, "batch")
     if not batch.reopenable:
-        raise Obstacle(_SEALED if batch.sealed else _OPEN, "batch")
+        raise Obstacle(_HANDED_OVER if batch.handed_over else _OPEN, "batch")
     return batch
 
 

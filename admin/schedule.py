@@ -71,6 +71,8 @@ class Planned:
     window: Window
     moved_from: datetime | None
     sealed_at: datetime | None
+    #: since when its list is with those who place the candidates
+    handed_over_at: datetime | None
     #: by the database's clock
     as_of: datetime
 
@@ -81,15 +83,16 @@ class Planned:
 
 
 _PLANNED = text("""
-    SELECT b.id, b.code, b.name, b.opens_at, b.closes_at, b.suspended_at, b.moved_from,
-           (SELECT max(s.sealed_at) FROM seals s WHERE s.batch_id = b.id) AS sealed_at, clock_timestamp() AS as_of
+    SELECT b.id, b.code, b.name, b.opens_at, b.closes_at, b.suspended_at, b.moved_from, b.handed_over_at,
+           (SELECT max(s.sealed_at) FROM seals s WHERE s.batch_id = b.id AND s.closes_at = b.closes_at) AS sealed_at,
+           clock_timestamp() AS as_of
     FROM batches b WHERE :code = '' OR b.code = :code ORDER BY b.opens_at, b.position, b.code
 """)
 
 
 def _planned(row: Any) -> Planned:
     window = Window(row.opens_at, row.closes_at, row.suspended_at)
-    return Planned(row.id, row.code, row.name, window, row.moved_from, row.sealed_at, row.as_of)
+    return Planned(row.id, row.code, row.name, window, row.moved_from, row.sealed_at, row.handed_over_at, row.as_of)
 
 
 def batches(connection: Connection) -> list[Planned]:
@@ -129,7 +132,7 @@ def concerned(connection: Connection | Session, batch_id: int) -> tuple[int, int
 WAITS: Final = N_("Another act waits to take effect. Cancel it first, or wait until it is done.")
 MOVED_ON: Final = N_("The batch is not any more as it was when this was proposed.")
 NOT_APPOINTED: Final = N_("The appointment of an officer who proposed or approved it has ended.")
-_SEALED: Final = N_("The batch is sealed. Its window does not change any more.")
+_HANDED_OVER: Final = N_("The list has been handed over for admission. The batch’s window does not change any more.")
 _WANTED: Final[Mapping[Deed, tuple[State, str]]] = {
     "batch.suspend": ("open", N_("Only an open batch can be paused.")),
     "batch.resume": ("suspended", N_("The batch is not paused.")),
@@ -143,8 +146,8 @@ _ONLY_LATER: Final = N_("Once a batch has opened its end moves later only. Choos
 def obstacle(deed: Deed, planned: Planned, asked: datetime | None, at: datetime) -> str:
     """Why the deed could not be done to the batch at `at`, as a msgid; "" when nothing stands in the way."""
     state, window = planned.window.state_at(at), planned.window
-    if planned.sealed_at is not None:
-        return _SEALED
+    if planned.handed_over_at is not None:
+        return _HANDED_OVER
     if deed in _WANTED:
         wanted, words = _WANTED[deed]
         return "" if state == wanted else words

@@ -7,10 +7,12 @@
 It names the tree over (pseudonym, digest) of every filing in force (`app.proofs`), both logs as they stood
 (`admin.ledger`), the digest of the list for admission (`admin.sealed_list`), the batch's times and every act that
 moved them, and the seal before it. It is signed by the sealer and appended; the same close is sealed once, however
-often the command is run. Where an end was moved later after a seal, the next close gets a seal of its own.
+often the command is run. Until the list is handed over for admission (`admin.admission`) two officers can still move
+the end later, or open the batch again to one candidate; the next close then gets a seal of its own, which takes the
+place of the one before.
 
 The supplement counts what was filed after the close by leave (`admin.reopenings`). While somebody may still file so,
-or a second officer may still allow it, nothing is sealed; once it is sealed, nobody can.
+or a second officer may still allow it, nothing is sealed.
 
 Two steps: the batch is locked alone until every filing that held it is decided, and let go; then everything is read
 and written in one transaction that no candidate waits for. Broken off, nothing has happened.
@@ -32,7 +34,8 @@ from app.db import Database, clock, together
 from app.errors import Refusal
 from app.evidence import canonical, filing_digest, utc
 from app.merkle import MerkleTree
-from app.seals import LOGS
+from app.seals import CURRENT, LOGS
+from app.tallies import STATES
 from config.keys import SealKeys
 
 AT_A_TIME: Final = 500
@@ -106,6 +109,29 @@ def seal(database: Database, keys: SealKeys, batch_code: str, grace: timedelta =
         return there or _seal(session, keys, close, grace)
 
 
+_DUE = text(f"""
+    SELECT b.id, b.code, greatest(b.closes_at, r.until) AS closed_at
+    FROM batches b
+    CROSS JOIN LATERAL (SELECT max(until) AS until FROM reopenings WHERE batch_id = b.id) r
+    WHERE b.suspended_at IS NULL AND greatest(b.closes_at, r.until) <= clock_timestamp() - CAST(:for AS interval)
+      AND NOT EXISTS (SELECT FROM seals s WHERE s.batch_id = b.id AND {CURRENT})
+    ORDER BY closed_at, b.code
+""")  # noqa: S608 -- constants
+
+
+def due(session: Session, closed_for: timedelta) -> list[Any]:
+    """Code and `closed_at` of every batch that has been closed for so long and has no seal of this close."""
+    return list(session.execute(_DUE, {"for": closed_for}).all())
+
+
+def of_close(session: Session, batch_code: str) -> Sealed | None:
+    """The seal of a batch as it has closed last, if there is one; the batch is held alone.
+
+    Raises `CannotSeal` as `seal` does; `NotFound`.
+    """
+    return _there(session, _closed(session, batch_code, timedelta()))
+
+
 def _closed(session: Session, batch_code: str, grace: timedelta) -> _Close:
     batch_id = batches.id_of(session, batch_code)
     # alone: every filing that was being decided is decided now, and the next one reads a clock past the end
@@ -137,8 +163,11 @@ def _when(moment: datetime) -> str:
 
 def _there(session: Session, close: _Close) -> Sealed | None:
     row = session.execute(
-        text("SELECT number, size, root FROM seals WHERE batch_id = :batch AND closes_at = :closes"),
-        {"batch": close.id, "closes": close.closes_at},
+        text("""
+            SELECT number, size, root FROM seals
+            WHERE batch_id = :batch AND closes_at = :closes AND reopened_until IS NOT DISTINCT FROM :reopened
+        """),
+        {"batch": close.id, "closes": close.closes_at, "reopened": close.reopened_until},
     ).first()
     return Sealed(row.number, close.code, row.size, bytes(row.root), fresh=False) if row else None
 
@@ -185,13 +214,14 @@ def _seal(session: Session, keys: SealKeys, close: _Close, grace: timedelta) -> 
     )
     session.execute(
         text("""
-            INSERT INTO seals (number, batch_id, closes_at, sealed_at, size, root, statement, signature)
-            VALUES (:number, :batch, :closes, :at, :size, :root, :statement, :signature)
+            INSERT INTO seals (number, batch_id, closes_at, reopened_until, sealed_at, size, root, statement, signature)
+            VALUES (:number, :batch, :closes, :reopened, :at, :size, :root, :statement, :signature)
         """),
         {
             "number": number,
             "batch": close.id,
             "closes": close.closes_at,
+            "reopened": close.reopened_until,
             "at": moment,
             "size": len(tree),
             "root": tree.root,
@@ -200,6 +230,7 @@ def _seal(session: Session, keys: SealKeys, close: _Close, grace: timedelta) -> 
         },
     )
     _keep(session, number, read, tree)
+    session.execute(_TALLIED, {"seal": number, "batch": close.id})
     together(session, audit.entry("batch.sealed", actor="command", batch=close.code, seal=number, root=tree.root.hex()))
     _require_unmoved(session, close)
     return Sealed(number, close.code, len(tree), tree.root, fresh=True)
@@ -240,6 +271,16 @@ def _filings(session: Session, close: _Close) -> int:
 def _supplement(session: Session, close: _Close) -> dict[str, Any]:
     amendments = session.execute(_AMENDMENTS, {"id": close.id})
     return {"filings": int(amendments.scalar_one()), "reopenings": reopenings.decided(session, close.code)}
+
+
+# the office itself, and every one above it
+_TALLIED = text(f"""
+    INSERT INTO sealed_tallies (seal, office_id, {", ".join(STATES)})
+    SELECT :seal, CAST(above AS bigint), {", ".join(f"sum(t.{state})" for state in STATES)}
+    FROM tallies t JOIN offices p ON p.id = t.point_id
+    CROSS JOIN LATERAL string_to_table(btrim(p.path, '/'), '/') above
+    WHERE t.batch_id = :batch GROUP BY above
+""")  # noqa: S608 -- constants
 
 
 def _keep(session: Session, number: int, read: _Read, tree: MerkleTree) -> None:

@@ -54,6 +54,8 @@ class Batch(Base):
     suspended_at: Mapped[Moment | None]
     #: the end before it was last moved: what candidates are told of a move comes from here (O-09)
     moved_from: Mapped[Moment | None]
+    #: since when its list is with those who place the candidates; nothing about its window changes from then on
+    handed_over_at: Mapped[Moment | None]
     #: every column is barred to candidates already admitted, so they do not file here and nobody waits for them
     closed_to_admitted: Mapped[bool] = mapped_column(Boolean, Computed("closed_to_admitted(spec)", persisted=True))
 
@@ -272,6 +274,16 @@ def suspend(session: Session, batch_id: int) -> bool:
 def resume(session: Session, batch_id: int, closes_at: datetime | None) -> bool:
     """Go on: the end moves by as long as filing was stopped, or to `closes_at` where that is later still."""
     return _change(session, _RESUME, batch_id, closes_at=closes_at)
+
+
+_HANDED_OVER = text("""
+    UPDATE batches SET handed_over_at = clock_timestamp() WHERE id = :batch AND handed_over_at IS NULL
+""")
+
+
+def hand_over(session: Session, batch_id: int) -> None:
+    """Note that the list is with those who place the candidates: its window does not change any more."""
+    session.execute(_HANDED_OVER, {"batch": batch_id})
 
 
 def _change(session: Session, statement: TextClause, batch_id: int, **to: datetime | None) -> bool:

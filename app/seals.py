@@ -4,6 +4,7 @@
     checkpoints      signed roots of a log at some size, each naming the one before
     seals            one closed batch: its signed statement, each naming the one before
     sealed_filings   pseudonym and digest of every filing in force, in the order of the tree (`app.proofs`)
+    sealed_tallies   what each office had counted then
 
 Only the sealer appends here (`admin.ledger`, `admin.sealing`), outside the transaction that files: a place in a
 log is given after the commit, so that none is lost with a transaction that failed (L-02).
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Literal
 
-from sqlalchemy import CheckConstraint, Connection, ForeignKey, LargeBinary, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Connection, ForeignKey, Integer, LargeBinary, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app import proofs
@@ -24,6 +25,11 @@ from app.errors import NotFound
 from app.filings import RECORD_FIELDS, record
 from app.witnesses import NOTED
 
+#: that the seal `s` is of the batch `b` as it has closed last
+CURRENT: Final = """
+    s.closes_at = b.closes_at AND s.reopened_until IS NOT DISTINCT FROM (
+        SELECT max(r.until) FROM reopenings r WHERE r.batch_id = b.id)
+"""
 Log = Literal["filings", "audit"]
 LOGS: Final[tuple[Log, ...]] = ("filings", "audit")
 
@@ -76,14 +82,16 @@ class SealKey(Base):
 
 
 class Seal(Base):
-    """One sealed batch; once more if its end was moved later afterwards."""
+    """One sealed batch; once more if it could be filed in again afterwards, to everybody or to one candidate."""
 
     __tablename__ = "seals"
-    __table_args__ = (UniqueConstraint("batch_id", "closes_at"),)
+    __table_args__ = (UniqueConstraint("batch_id", "closes_at", "reopened_until", postgresql_nulls_not_distinct=True),)
 
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     batch_id: Mapped[int] = mapped_column(ForeignKey("batches.id"))
     closes_at: Mapped[Moment]
+    #: until when the batch was last opened again to a candidate; NULL where it never was
+    reopened_until: Mapped[Moment | None]
     sealed_at: Mapped[Moment]
     size: Mapped[int]
     root: Mapped[Octets]
@@ -103,6 +111,22 @@ class SealedFiling(Base):
     candidate_id: Mapped[int] = mapped_column(ForeignKey("candidates.id"))
     pseudonym: Mapped[Octets]
     digest: Mapped[Octets]
+
+
+class SealedTally(Base):
+    """What one office had counted in a batch when it was sealed (`app.tallies`)."""
+
+    __tablename__ = "sealed_tallies"
+
+    seal: Mapped[int] = mapped_column(ForeignKey("seals.number"), primary_key=True)
+    office_id: Mapped[int] = mapped_column(ForeignKey("offices.id"), primary_key=True)
+    never_signed_in: Mapped[int] = mapped_column(Integer)
+    not_bound: Mapped[int] = mapped_column(Integer)
+    nothing_filed: Mapped[int] = mapped_column(Integer)
+    draft_only: Mapped[int] = mapped_column(Integer)
+    filed: Mapped[int] = mapped_column(Integer)
+    waived: Mapped[int] = mapped_column(Integer)
+    not_eligible: Mapped[int] = mapped_column(Integer)
 
 
 class SealTile(Base):

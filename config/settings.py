@@ -75,6 +75,8 @@ class Watch(BaseModel):
     #: a sealer runs here (`python -m admin seal watch`), and is missed when it is late
     sealer: bool = False
     sealer_seconds: int = Field(default=120, ge=1)
+    #: a batch that has been closed for so long is to have its seal (L-08), where a sealer runs
+    seal_seconds: int = Field(default=900, ge=1)
     #: a witness that has not cosigned for so long, while there is something to cosign, is missed (L-07)
     witness_seconds: int = Field(default=600, ge=1)
 

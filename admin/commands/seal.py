@@ -99,10 +99,33 @@ def witnesses() -> None:
 def batch(code: str) -> None:
     """Seal a batch that is closed, and print its root. Run again it prints the seal there is.
 
-    Cannot be undone. Where the end is moved later afterwards, seal it again after the new close.
+    Cannot be undone. Where the end is moved later or the batch opened again to a candidate afterwards, seal it again.
     """
     with sealer() as (settings, database):
-        made = sealing.seal(database, _keys(settings), code, timedelta(seconds=settings.grace_seconds))
+        _sealed(settings, database, code)
+
+
+@seal.command("due")
+def due() -> None:
+    """Seal every batch that has closed and has no seal of this close: what the timer runs, every minute.
+
+    A batch that cannot be sealed yet keeps no other waiting; it is named, and the status is 1.
+    """
+    refused = []
+    with sealer() as (settings, database):
+        with database.transaction() as session:
+            found = sealing.due(session, timedelta(seconds=settings.grace_seconds))
+        for row in found:
+            try:
+                _sealed(settings, database, row.code)
+            except sealing.CannotSeal as error:
+                refused.append(str(error))
+    if refused:
+        raise click.ClickException("\n".join(refused))
+
+
+def _sealed(settings: Settings, database: Database, code: str) -> None:
+    made = sealing.seal(database, _keys(settings), code, timedelta(seconds=settings.grace_seconds))
     click.echo(f"batch {code}: seal {made.number}{'' if made.fresh else ', as before'}, {made.size} candidates")
     click.echo(f"root {made.root.hex()}")
 

@@ -182,6 +182,19 @@ WORDS: Final[dict[Kind, Words]] = {
         N_("Tell whoever runs the service: look whether the sealer runs. It catches up by itself."),
         N_("Seconds behind"),
     ),
+    "seal_late": Words(
+        N_("A closed batch is not sealed"),
+        N_(
+            "Nothing is lost, and nothing can be filed any more. But until it is sealed nobody can prove that its lists"
+            " stay as they were at the close, and nothing can be handed over for admission."
+        ),
+        N_(
+            "Look under Waiting for you whether a second officer still has to decide to open it again to a candidate:"
+            " until then it is not sealed. Otherwise tell whoever runs the service: seal due says what stands in the"
+            " way. This alert closes by itself."
+        ),
+        N_("Minutes since it closed"),
+    ),
     "volume": Words(
         N_("A volume is filling up"),
         N_("When it is full nothing can be filed any more."),
@@ -288,6 +301,7 @@ _FACTS: Final[dict[str, tuple[str, Callable[[Any], str]]]] = {
     "opens": (N_("First batch opens"), _moment),
     "mark": (N_("Time reached before"), _moment),
     "now": (N_("Time it showed"), _moment),
+    "closed": (N_("Closed"), _moment),
     "batch": (N_("Batch"), str),
     "number": (N_("Version"), str),
     "faults": (N_("What is wrong"), _listed),

@@ -1,17 +1,18 @@
 """Close: what a closed batch came to at an office, and the root it was sealed with. Counts only, for the file."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from admin import completeness, confirmations, scope
-from admin.categories import Counts, Part, chosen
+from admin import closing, completeness, confirmations, scope
+from admin.categories import Counts, Part, Row, chosen
 from admin.completeness import PREFERENCES
 from admin.pages.reach import officer, reading
 from admin.scope import Place
 from app import seals
-from app.seals import Published
 from app.web.languages import gettext as _
 from app.web.limits import costly_flood, limiter
 
@@ -27,13 +28,9 @@ class Shown:
     place: Place
     closed: list[Part]
     batch: Part | None
-    published: Published
-
-    @property
-    def seal(self) -> dict[str, object] | None:
-        """The newest seal of the batch."""
-        code = self.batch.code if self.batch else ""
-        return next((dict(one) for one in self.published.seals if one["batch_code"] == code), None)
+    #: of this close
+    seal: Mapping[Any, Any] | None
+    rows: Sequence[Row]
 
     @property
     def columns(self) -> list[dict[str, str]]:
@@ -44,13 +41,12 @@ class Shown:
     @property
     def cells(self) -> list[Line]:
         """One line for each office below, by its code."""
-        rows = sorted(self.batch.rows, key=lambda row: row.code) if self.batch else []
-        return [_line(row.name, row.counts) for row in rows]
+        return [_line(row.name, row.counts) for row in self.rows]
 
     @property
     def foot(self) -> Line:
         """All of them."""
-        return _line(_("Total"), self.batch.total if self.batch else PREFERENCES.counted())
+        return _line(_("Total"), PREFERENCES.total(self.rows))
 
 
 def _line(name: str, counts: Counts) -> Line:
@@ -71,6 +67,11 @@ def office(office: int) -> str:
         place = scope.office(connection, officer(), office)
         officer().require("see_progress")
         closed = [batch for batch in completeness.batches(connection, place) if batch.state == "closed"]
-        shown = Shown(place, closed, chosen(closed, request.args.get("batch")), seals.published(connection))
-        confirmed = confirmations.of(connection, int(str(shown.seal["number"]))) if shown.seal else None
+        batch = chosen(closed, request.args.get("batch"))
+        seal = seals.of_batch(connection, batch.code) if batch else None
+        if batch and seal and seal["closes_at"] == batch.window.closes_at:
+            shown = Shown(place, closed, batch, seal, closing.rows(connection, place, seal["number"]))
+        else:
+            shown = Shown(place, closed, batch, None, sorted(batch.rows, key=lambda row: row.code) if batch else ())
+        confirmed = confirmations.of(connection, shown.seal["number"]) if shown.seal else None
     return render_template("close/office.html", shown=shown, confirmed=confirmed)

@@ -111,7 +111,7 @@ def one(batch: str) -> str:
         acts=acts,
         waiting=_waiting(acts),
         undecided=undecided,
-        offered=OFFERED[found.state] if _may_act() and found.sealed_at is None else (),
+        offered=OFFERED[found.state] if _may_act() and found.handed_over_at is None else (),
         may_act=_may_act(),
         kinds=KINDS,
         outcomes=OUTCOMES,

@@ -72,6 +72,7 @@ def rules(keys: Keys) -> tuple[Rule, ...]:
         Rule("honey_card", touched.honey),
         Rule("receipts", lambda session, _: house.receipts(session, keys)),
         Rule("sealer", house.sealer, passing="sealer"),
+        Rule("seal_late", house.seals_late, passing="seal_late"),
         Rule("witness_late", house.witnesses_late, passing="witness_late"),
         Rule("witness_refused", house.witnesses_refused),
         Rule("volume", house.volumes, passing="volume"),

@@ -4,13 +4,14 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from admin import cosigning, evidence_check
+from admin import cosigning, evidence_check, sealing
 from admin.alerts import Finding
 from admin.evidence_check import Keys
 from app import clocks, health
@@ -72,6 +73,14 @@ def sealer(session: Session, limits: Watch) -> Iterator[Finding]:
     if lag > limits.sealer_seconds:
         now = session.execute(_NOW).scalar_one()
         yield Finding("sealer", province(session), "", round(lag), now)
+
+
+def seals_late(session: Session, limits: Watch) -> Iterator[Finding]:
+    """Batches that have been closed for too long without a seal of that close (L-08)."""
+    now = session.execute(_NOW).scalar_one()
+    for row in sealing.due(session, timedelta(seconds=limits.seal_seconds)) if limits.sealer else ():
+        minutes = int((now - row.closed_at).total_seconds()) // 60
+        yield Finding("seal_late", province(session), row.code, minutes, now, {"closed": row.closed_at})
 
 
 def witnesses_late(session: Session, limits: Watch) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ from admin.commands import group
 from admin.entrance import Two
 from admin.intake.exchange import Row, open_table
 from admin.intake.layouts import CHOICES
+from admin.sealing import CannotSeal
 from app.errors import BadInput, NotAllowed, NotFound, OutOfDate, Refusal, TooSoon
 from tests.admin.colleagues import Colleague, Offices
 from tests.admin.sealing import bundle, seal, tamper
@@ -117,6 +118,8 @@ def test_without_a_seal_a_second_person_or_a_right_nothing_is_handed_out(
     province: World, offices: Offices, two: tuple[Colleague, Colleague], tmp_path: Path
 ) -> None:
     by = both(offices, two)
+    assert refused(province, by, tmp_path) is CannotSeal  # not closed
+    province.move_end(1, 0)
     assert refused(province, by, tmp_path) is NotFound
     seal(province)
     assert refused(province, (by[1], by[1]), tmp_path) is NotAllowed
@@ -137,6 +140,23 @@ def test_filings_altered_after_the_seal_are_not_handed_out_and_a_second_time_wai
     tamper(province, "UPDATE filings SET kind = 'waiver', content = '{\"columns\": {}}' WHERE kind = 'list'")
     assert refused(province, by, tmp_path) is OutOfDate
     assert refused(province, by, tmp_path) is TooSoon
+
+
+def test_a_batch_that_can_be_filed_in_again_is_not_handed_out_before_it_is_sealed_again(
+    province: World, offices: Offices, two: tuple[Colleague, Colleague], tmp_path: Path
+) -> None:
+    seal(province)
+    province.move_end(1, 3600)
+    by = both(offices, two)
+    assert refused(province, by, tmp_path) is CannotSeal
+    person = province.candidate(name="周敏")
+    file(province, person, province.activate(person), "1", "4304")
+    province.move_end(1, 0)
+    assert refused(province, by, tmp_path) is NotFound
+    assert province.value("SELECT handed_over_at FROM batches") is None
+    seal(province)
+    assert admission.export_standing(province.database, "1", RECIPIENT, by, tmp_path / "out.age").candidates == 4
+    assert province.value("SELECT handed_over_at FROM batches") is not None
 
 
 def command(world: World, out: Path, two: tuple[Colleague, Colleague], typed: list[str]) -> Result:

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from admin import evidence_check, ledger, proposals, scope, sealing, verify
 from admin.evidence_check import Keys
 from admin.proposals import Mistyped, Obstacle
 from admin.rehearsal import FREE
 from admin.sealing import CannotSeal
-from app import filings, preferences, tallies
+from app import batches, filings, preferences, tallies
 from app.db import Database
 from app.errors import Closed, NotAllowed, NotFound
 from app.notices import wording
@@ -204,7 +205,7 @@ def test_the_offices_append_from_the_province_alone_and_change_nothing(
 # --- the seal -----------------------------------------------------------------------------------------
 
 
-def test_nothing_is_sealed_while_somebody_may_still_file_and_nobody_may_once_it_is(
+def test_nothing_is_sealed_while_somebody_may_still_file(
     world: World, keepers: Keepers, candidate: tuple[Person, str], sealer: Database
 ) -> None:
     keys = keys_of(world)
@@ -217,8 +218,45 @@ def test_nothing_is_sealed_while_somebody_may_still_file_and_nobody_may_once_it_
         sealing.seal(sealer, keys, "1")
     over(world)
     assert sealing.seal(sealer, keys, "1").fresh
+
+
+def test_a_batch_opened_again_after_its_seal_is_sealed_once_more(
+    world: World, keepers: Keepers, candidate: tuple[Person, str], sealer: Database, tmp_path: Path
+) -> None:
+    keys = keys_of(world)
+    first = sealing.seal(sealer, keys, "1")
+    reopen(keepers, candidate[0])
+    assert file(world, *candidate, "1", "4302").number == 2
+    over(world)
+    assert in_the_house(world) == ""  # the first seal is not of this close
+    second = sealing.seal(sealer, keys, "1")
+    assert (second.fresh, second.number, second.size) == (True, first.number + 1, first.size)
+    assert second.root != first.root
+    assert not sealing.seal(sealer, keys, "1").fresh
+    assert in_the_house(world) == ""
+    wrong, said = checked(world, tmp_path / "bundle")
+    assert (wrong, "1 reopenings, 1 amendments" in said) == ("", True)
+
+
+def test_once_the_list_is_handed_over_nothing_is_opened_again_whoever_writes(
+    world: World, keepers: Keepers, candidate: tuple[Person, str]
+) -> None:
+    sealing.seal(world.database, keys_of(world), "1")
+    act = propose(keepers, candidate[0])
+    with world.database.transaction() as session:
+        batches.hand_over(session, batches.id_of(session, "1"))
+    with pytest.raises(Obstacle):
+        keepers.approve(keepers.second, act)
     with pytest.raises(Obstacle):
         propose(keepers, candidate[0])
+    with pytest.raises(IntegrityError, match="handed over"):
+        world.do(
+            "INSERT INTO reopenings (proposal_id, candidate_id, batch_id, until, document, document_sha256, reason,"
+            " created_at) SELECT :act, :candidate, id, clock_timestamp() + interval '1 hour', '1', sha256(''), 'x',"
+            " clock_timestamp() FROM batches WHERE code = '1'",
+            act=act,
+            candidate=candidate[0].id,
+        )
 
 
 def test_what_is_decided_while_the_seal_is_made_ends_the_seal_in_nothing(
@@ -239,22 +277,6 @@ def test_what_is_decided_while_the_seal_is_made_ends_the_seal_in_nothing(
         sealing.seal(sealer, keys, "1")
     assert world.value("SELECT count(*) FROM seals") == 0
     assert file(world, *candidate, "1", "4302").number == 2
-
-
-def test_what_waits_is_refused_once_the_batch_was_sealed(
-    world: World, keepers: Keepers, candidate: tuple[Person, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    keys, real = keys_of(world), ledger.catch_up
-    acts: list[int] = []
-
-    def catch_up(*arguments: object) -> None:
-        real(*arguments)  # type: ignore[arg-type]
-        acts.append(propose(keepers, candidate[0]))
-
-    monkeypatch.setattr(ledger, "catch_up", catch_up)
-    assert sealing.seal(world.database, keys, "1").fresh
-    with pytest.raises(Obstacle):
-        keepers.approve(keepers.second, acts[0])
 
 
 # --- the verifier -------------------------------------------------------------------------------------

@@ -207,11 +207,9 @@ def overtaken_by_an_ended_appointment(office: Office) -> None:
     )
 
 
-def overtaken_by_a_seal(office: Office) -> None:
-    office.world.do(
-        "INSERT INTO seals (number, batch_id, closes_at, sealed_at, size, root, statement, signature)"
-        " SELECT 1, id, closes_at, clock_timestamp(), 0, '', '', '' FROM batches"
-    )
+def overtaken_by_the_hand_over(office: Office) -> None:
+    with office.world.database.transaction() as session:
+        batches.hand_over(session, office.batch_id)
 
 
 @pytest.mark.parametrize(
@@ -220,7 +218,7 @@ def overtaken_by_a_seal(office: Office) -> None:
         ("batch.opening", overtaken_by_an_opening, "has opened"),
         ("batch.end", overtaken_by_a_later_end, "moves later only"),
         ("batch.end", overtaken_by_an_ended_appointment, "appointment"),
-        ("batch.end", overtaken_by_a_seal, "sealed"),
+        ("batch.end", overtaken_by_the_hand_over, "handed over"),
     ],
 )
 def test_what_facts_have_overtaken_is_not_done_and_never_silent(
@@ -240,15 +238,18 @@ def test_what_facts_have_overtaken_is_not_done_and_never_silent(
     assert office.world.value("SELECT why FROM batch_acts") == settled.why
 
 
-def test_a_sealed_batch_takes_no_act(office: Office) -> None:
+def test_once_the_list_is_handed_over_nothing_moves_whoever_writes(office: Office) -> None:
     act = office.propose("batch.end", office.now(3 * HOUR))
-    overtaken_by_a_seal(office)
-    with pytest.raises(Obstacle, match="sealed"):
+    overtaken_by_the_hand_over(office)
+    with pytest.raises(Obstacle, match="handed over"):
         office.keepers.approve(office.second, act)
     deeds: tuple[Deed, ...] = ("batch.end", "batch.suspend", "batch.resume", "batch.opening")
     for deed in deeds:
-        with pytest.raises(Obstacle, match="sealed"):
+        with pytest.raises(Obstacle, match="handed over"):
             office.propose(deed, office.now(3 * HOUR))
+    for change in ("closes_at = closes_at + interval '1 hour'", "handed_over_at = NULL"):
+        with pytest.raises(IntegrityError, match="handed over"):
+            office.world.do(f"{FREE} UPDATE batches SET {change} FROM free")  # noqa: S608 -- constants
 
 
 def test_what_is_approved_is_the_window_that_was_seen(office: Office) -> None:
@@ -396,7 +397,7 @@ def test_what_nothing_stands_in_the_way_of_is_a_window_by_the_rules(
         return zero + timedelta(minutes=minutes)
 
     window = Window(at(opens), at(opens + length), None)
-    planned = Planned(1, "1", "本科一批", window, None, None, zero)
+    planned = Planned(1, "1", "本科一批", window, None, None, None, zero)
     after = (at(asked), window.closes_at) if deed == "batch.opening" else (window.opens_at, at(asked))
     by_the_rules = (
         after[0] < after[1]

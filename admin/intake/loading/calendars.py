@@ -9,14 +9,31 @@ from app.db import Database, together
 from app.errors import BadInput
 from app.specs import Calendar
 
+# to replace it would delete what people have begun, and move an end that candidates read
+_IN_USE = text("""
+    SELECT v.what FROM (VALUES
+        ('filings', EXISTS (SELECT FROM filings)),
+        ('drafts', EXISTS (SELECT FROM drafts)),
+        ('calls to candidates', EXISTS (SELECT FROM contacts)),
+        ('reminders sent', EXISTS (SELECT FROM reminders)),
+        ('acts of two officers upon a batch', EXISTS (SELECT FROM batch_acts)),
+        ('batches that are open', EXISTS (SELECT FROM batches WHERE opens_at <= clock_timestamp()
+                                          AND (clock_timestamp() < closes_at OR suspended_at IS NOT NULL)))
+    ) v (what, there) WHERE v.there
+""")
+
 
 def load_calendar(database: Database, calendar: Calendar) -> int:
-    """Load a calendar's batches and windows; returns how many batches. Refused once a filing exists."""
+    """Load a calendar's batches and windows in the place of those there are; returns how many batches.
+
+    Refused once it is in use: `BadInput`, and nothing is changed.
+    """
     with loading(database) as session:
-        if session.execute(text("SELECT 1 FROM filings LIMIT 1")).first() is not None:
+        found = session.execute(_IN_USE).scalars().all()
+        if found:
             raise BadInput(
-                "There are filings already, and each was checked against the calendar as it stands: it is not replaced"
-                " any more. Load another calendar only into a database in which nobody has filed."
+                f"The calendar is in use ({', '.join(found)}), so it is not replaced any more. Move the windows of its"
+                " batches under Schedule; load another calendar only into a database in which nobody has begun."
             )
         session.execute(text("DELETE FROM tallies"))
         session.execute(text("DELETE FROM challenges"))

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -19,9 +20,10 @@ from admin.intake.exchange import open_table, write_table
 from admin.intake.layouts import CANDIDATES, PLANS, REGIONS, SCHOOLS, Layout
 from admin.intake.rows import COMMAND, Row
 from admin.intake.sample import SampleFiles, generate
-from app import preferences
-from app.preferences import Answer, Origin
-from tests.makers import World
+from admin.rehearsal import FREE
+from app import drafts
+from tests.filing import file
+from tests.makers import World, content
 
 ROOT: Final = Path(__file__).parents[3]
 LAYOUTS: Final = {"regions": REGIONS, "schools": SCHOOLS, "candidates": CANDIDATES, "plans": PLANS}
@@ -346,19 +348,22 @@ def test_a_set_up_that_cannot_work_says_what_is_missing(
 # --- calendars ---------------------------------------------------------------------------------------
 
 
-def test_a_calendar_is_not_changed_once_somebody_has_filed(run: Run, world: World, config: Path) -> None:
-    world.batch("1")
-    (member,) = world.crowd(1)
-    visitor = world.visitor(member.session_id)
+def test_a_calendar_somebody_has_begun_to_file_in_is_not_replaced(run: Run, world: World, config: Path) -> None:
+    batch_id = world.batch("1", opens=timedelta(hours=1), closes=timedelta(hours=2))
+    person = world.candidate()
+    session_id = world.activate(person)
     with world.database.transaction() as session:
-        asked = preferences.ask(session, visitor, "1", "waiver", 0)
-    given = Answer(asked.key, asked.digest, [member.person.code(asked.asked[0])])
-    origin = Origin(ip="127.0.0.1", device="Test", request_id="test", device_hash=b"d" * 32)
-    with world.database.transaction() as session:
-        preferences.confirm(session, visitor, "1", given, origin, world.keys)
+        drafts.save(session, person.id, batch_id, content("4301"), 0)
+    refused(run, world, config, "drafts")
+    world.do(f"{FREE} UPDATE batches SET opens_at = clock_timestamp() FROM free")  # noqa: S608 -- constants
+    file(world, person, session_id, "1", "4301")
+    refused(run, world, config, "filings, drafts, batches that are open")
+
+
+def refused(run: Run, world: World, config: Path, why: str) -> None:
     answer = run("load-calendar", config / "calendars/2017.yaml")
     assert answer.exit_code == 1
-    assert "it is not replaced any more" in answer.stderr
+    assert f"in use ({why})" in answer.stderr
     assert world.value("SELECT code FROM batches") == "1"
 
 

@@ -16,6 +16,7 @@ from admin import verify, witness
 from admin.commands import group
 from app.merkle import verify_consistency
 from config import keys as key_files
+from tests.admin.sealing import tamper
 from tests.admin.witnessing import office, seal_keys
 from tests.filing import file
 from tests.makers import World
@@ -59,6 +60,20 @@ def test_from_the_logs_to_a_bundle_anybody_can_check(province: World, tmp_path: 
     assert run(province, "bundle", "2", str(tmp_path / "none")).exit_code == 1
     for name in ("public", "whole"):
         assert verify.verify(tmp_path / name, [], [], [])[0] == []
+
+
+def test_what_has_closed_is_sealed_by_itself_and_one_that_cannot_be_keeps_no_other_waiting(province: World) -> None:
+    province.batch("2", name="本科二批")
+    assert run(province, "due").output == ""
+    province.move_end(1, -2)
+    assert run(province, "due").output.startswith("batch 1: seal 1, 3 candidates")
+    assert run(province, "due").output == ""
+    province.move_end(1, -1)  # another close
+    province.move_end(2, -1)
+    tamper(province, "UPDATE filings SET content = '{\"columns\": {}}' WHERE kind = 'list'")
+    mixed = run(province, "due")
+    assert "batch 2: seal 2, 0 candidates" in mixed.output
+    assert (mixed.exit_code, "were altered" in mixed.output) == (1, True)
 
 
 def test_a_witness_gets_a_proof_that_the_log_has_only_grown(province: World) -> None:

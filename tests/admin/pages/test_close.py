@@ -41,6 +41,22 @@ def test_counts_and_root_for_each_level(officer_browser: Callable[..., Browser],
     assert " 3 1 0 0 0 1 1 0" in words
 
 
+def reported(browser: Browser) -> str:
+    """The table of the close page in words."""
+    return browser.get("/close").words.partition("At the close")[2].partition("Prepared by")[0]
+
+
+def test_what_was_sealed_is_reported_ever_after(officer_browser: Callable[..., Browser], closed: World) -> None:
+    seal(closed)
+    sealed = {office: reported(officer_browser(office)) for office in (closed.province, closed.county, closed.point)}
+    for _ in range(2):  # what becomes of people later does not change what was signed off
+        closed.activate(closed.candidate())
+    closed._count_again()
+    for office, before in sealed.items():
+        assert before == reported(officer_browser(office))
+    assert " 3 1 0 0 0 1 1 0 " in sealed[closed.point]
+
+
 def test_a_batch_that_waits_for_its_seal_says_so(officer_browser: Callable[..., Browser], closed: World) -> None:
     closed.move_end(1, 0)
     page = officer_browser(closed.point).get(f"/close/{closed.point}?batch=1")

@@ -49,7 +49,7 @@ def test_from_the_decision_to_the_receipt(
     first, second = officer_browser(world.province), officer_browser(world.province, "approver")
     page = first.get(f"/counter/{person.id}")
     page = first.click("Open a batch again")
-    assert "something was filed · not sealed yet" in page.words
+    assert "something was filed · not handed over for admission yet" in page.words
     assert first.submit(page.form(has="document"), typed(world) | {"digest": "12"}).status == 400
     assert first.submit(page.form(has="document"), typed(world) | {"seen": ""}).status == 400
     late = first.submit(page.form(has="document"), typed(world, days=4))

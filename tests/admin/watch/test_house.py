@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from admin import ledger, watch
+from admin import ledger, sealing, watch
 from admin.commands import group
 from admin.watch import house, settling
 from app import clocks
@@ -136,6 +136,20 @@ def test_a_changed_filing_is_found_in_the_next_pass(world: World, person: Person
     assert alert["concerned"] == [person.id]
     assert "it was altered" in str(alert["facts"]["faults"])
     assert person.candidate_no not in str(alert)
+
+
+def test_a_closed_batch_without_a_seal_alarms_until_it_is_sealed(world: World, person: Person) -> None:
+    file(world, person, world.activate(person), "1", "4301")
+    limits = {"sealer": True, "seal_seconds": 1}
+    look(world, **limits)
+    assert alerts(world) == []
+    world.move_end(1, -60)
+    look(world, **limits)
+    (alert,) = alerts(world)
+    assert (alert["kind"], alert["subject"], alert["state"]) == ("seal_late", "1", "open")
+    sealing.seal(world.database, SealKeys.load(world.keys_directory), "1")
+    look(world, **limits)
+    assert [one["state"] for one in alerts(world)] == ["closed"]
 
 
 def test_a_late_sealer_alarms_and_one_that_catches_up_ends_it(world: World, person: Person) -> None:
