@@ -179,6 +179,14 @@ _ACTS = text("""
     JOIN officers d ON d.id = q.decided_by LEFT JOIN officers c ON c.id = a.cancelled_by
     WHERE a.batch_id = :batch ORDER BY a.outcome IS NULL DESC, a.settled_at DESC, a.proposal_id DESC
 """)
+#: acts that are due and not done: `proposal_id`, `kind`, batch `code`, since when (`due_at`) and for how many `seconds`
+OVERDUE: Final = """
+    SELECT a.proposal_id, a.kind, b.code, a.effective_at AS due_at,
+           extract(epoch FROM clock_timestamp() - a.effective_at)::float8 AS seconds
+    FROM batch_acts a JOIN batches b ON b.id = a.batch_id
+    WHERE a.outcome IS NULL AND a.effective_at <= clock_timestamp()
+"""
+_OVERDUE = text(OVERDUE)
 _UNDECIDED = text("""
     SELECT id, kind FROM proposals
     WHERE subject = :code AND kind LIKE 'batch.%' AND decision IS NULL AND expires_at > clock_timestamp() ORDER BY id
@@ -188,6 +196,11 @@ _UNDECIDED = text("""
 def acts(connection: Connection | Session, batch_id: int) -> list[Act]:
     """Every approved act upon a batch, the one that waits first; none for anybody but the province."""
     return [Act(**row) for row in connection.execute(_ACTS, {"batch": batch_id}).mappings()]
+
+
+def overdue(session: Session, seconds: int) -> list[Any]:
+    """The acts, of any batch, that have been due for longer: rows as `OVERDUE` has them."""
+    return [row for row in session.execute(_OVERDUE) if row.seconds > seconds]
 
 
 def undecided(connection: Connection, code: str) -> list[tuple[int, str]]:

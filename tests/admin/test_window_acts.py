@@ -25,6 +25,7 @@ from app.errors import NotAllowed, NotFound, OutOfDate
 from config import keys as key_files
 from config.keys import SealKeys
 from tests.admin.keepers import LIFE, Keepers
+from tests.admin.watch.acts import alerts, look
 from tests.makers import World
 
 HOUR = timedelta(hours=1)
@@ -291,6 +292,27 @@ def test_while_the_clock_is_in_doubt_nothing_takes_effect(office: Office) -> Non
     assert office.outcomes() == [None]
     office.world.do("UPDATE clock_marks SET stepped_at = NULL")
     assert [one.outcome for one in office.settle()] == ["done"]
+
+
+def test_an_act_that_nobody_does_is_an_alert_of_the_province_until_it_is_done(office: Office) -> None:
+    act = office.approve("batch.end", office.now(3 * HOUR))
+
+    def due(seconds: int) -> list[tuple[str, str, str]]:
+        office.world.do(
+            "UPDATE batch_acts SET effective_at = clock_timestamp() - CAST(:late AS interval)",
+            late=timedelta(seconds=seconds),
+        )
+        look(office.world)
+        return [(one["office"], one["subject"], one["state"]) for one in alerts(office.world, "act_late")]
+
+    assert due(-60) == due(20) == []
+    assert due(40) == [("湖南省", "1", "open")]
+    facts = office.world.value("SELECT facts FROM alerts WHERE dedupe = :key", key=f"act_late|{act}")
+    assert facts["act"] == "batch.end"
+    assert office.world.value("SELECT value FROM gauges WHERE name = 'zhiyuan_act_late_seconds'") >= 40
+    office.settle()
+    assert look(office.world).passed == 1
+    assert office.world.value("SELECT value FROM gauges WHERE name = 'zhiyuan_act_late_seconds'") == 0
 
 
 def test_of_several_passes_and_a_cancellation_at_once_exactly_one_wins(office: Office) -> None:
