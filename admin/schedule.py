@@ -51,6 +51,10 @@ class BatchAct(Base):
     became: Mapped[Moment | None]
     #: what has overtaken it, a msgid
     why: Mapped[Words] = mapped_column(server_default="")
+    #: up to which candidate messages about it are queued, how many, and when the last was (`admin.announcements`)
+    told_to: Mapped[int] = mapped_column(server_default="0")
+    told: Mapped[int] = mapped_column(server_default="0")
+    told_at: Mapped[Moment | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +165,7 @@ class Act:
     was: datetime | None
     became: datetime | None
     why: str
+    told: int
     reason: str
     proposer: str
     approver: str
@@ -174,17 +179,20 @@ class Act:
 
 _ACTS = text("""
     SELECT a.proposal_id, a.kind, a.asked, a.effective_at, a.outcome, a.settled_at, c.name AS canceller, a.was,
-           a.became, a.why, q.reason, f.name AS proposer, d.name AS approver, clock_timestamp() AS now
+           a.became, a.why, a.told, q.reason, f.name AS proposer, d.name AS approver, clock_timestamp() AS now
     FROM batch_acts a JOIN proposals q ON q.id = a.proposal_id JOIN officers f ON f.id = q.proposed_by
     JOIN officers d ON d.id = q.decided_by LEFT JOIN officers c ON c.id = a.cancelled_by
     WHERE a.batch_id = :batch ORDER BY a.outcome IS NULL DESC, a.settled_at DESC, a.proposal_id DESC
 """)
-#: acts that are due and not done: `proposal_id`, `kind`, batch `code`, since when (`due_at`) and for how many `seconds`
+#: acts that are due and not done, or done and nobody has begun to tell the candidates: `proposal_id`, `kind`, batch
+#: `code`, since when (`due_at`) and for how many `seconds`
 OVERDUE: Final = """
-    SELECT a.proposal_id, a.kind, b.code, a.effective_at AS due_at,
-           extract(epoch FROM clock_timestamp() - a.effective_at)::float8 AS seconds
+    SELECT a.proposal_id, a.kind, b.code, d.at AS due_at,
+           extract(epoch FROM clock_timestamp() - d.at)::float8 AS seconds
     FROM batch_acts a JOIN batches b ON b.id = a.batch_id
-    WHERE a.outcome IS NULL AND a.effective_at <= clock_timestamp()
+    CROSS JOIN LATERAL (SELECT coalesce(a.settled_at, a.effective_at) AS at) d
+    WHERE d.at <= clock_timestamp()
+      AND (a.outcome IS NULL OR (a.outcome = 'done' AND a.told_at IS NULL AND a.told_to = 0))
 """
 _OVERDUE = text(OVERDUE)
 _UNDECIDED = text("""

@@ -184,10 +184,10 @@ WORDS: Final[dict[Kind, Words]] = {
         N_("Seconds behind"),
     ),
     "act_late": Words(
-        N_("An approved act upon a batch is not done"),
+        N_("An approved act upon a batch is not done, or nobody is told"),
         N_(
             "Two officers of the province have approved it and its time has come, but nothing has happened: the batch"
-            " opens, closes or stays paused as before."
+            " opens, closes or stays paused as before. Or it is done, and no message about it has been queued."
         ),
         N_(
             "Tell whoever runs the service now: look whether the schedule’s process runs and what it writes, and do by"

@@ -1,23 +1,37 @@
-"""An alert for an approved act that is due and not done."""
+"""Acts upon a window are told: an alert for one that is due and not done, messages to candidates for one that is.
+
+Of acts done before this migration nobody is told any more.
+"""
 
 import re
 from collections.abc import Callable
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0016"
 down_revision = "0014"
 branch_labels = None
 depends_on = None
 
+NOTICES = ("opening_moved", "end_moved", "paused", "resumed")
+
 
 def upgrade() -> None:
     _kinds("alerts", lambda kinds: [*kinds, "act_late"])
+    _kinds("notices", lambda kinds: [*kinds, *NOTICES])
+    op.add_column("batch_acts", sa.Column("told_to", sa.BigInteger(), server_default="0", nullable=False))
+    op.add_column("batch_acts", sa.Column("told", sa.BigInteger(), server_default="0", nullable=False))
+    op.add_column("batch_acts", sa.Column("told_at", postgresql.TIMESTAMP(timezone=True), nullable=True))
+    op.execute("UPDATE batch_acts SET told_at = clock_timestamp() WHERE outcome = 'done'")
 
 
 def downgrade() -> None:
-    # alerts already raised stay, so the rule about kinds then holds for later rows only
+    for column in ("told_at", "told", "told_to"):
+        op.drop_column("batch_acts", column)
+    # alerts and messages already written stay, so the rules about kinds then hold for later rows only
+    _kinds("notices", lambda kinds: [kind for kind in kinds if kind not in NOTICES], " NOT VALID")
     _kinds("alerts", lambda kinds: [kind for kind in kinds if kind != "act_late"], " NOT VALID")
 
 
