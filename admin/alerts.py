@@ -43,6 +43,7 @@ Kind = Literal[
     "volume",
     "witness_late",
     "witness_refused",
+    "act_late",
     "seal_late",
     "reveals",
     "refusals",
@@ -240,7 +241,8 @@ _FIELDS: Final = f"""
 """  # noqa: S608 -- constants
 _LIST = text(f"""
     {_FIELDS} AND a.state = ANY (CAST(:states AS text[])) AND (:kind = '' OR a.kind = :kind)
-    ORDER BY a.state = 'closed', array_position(ARRAY['clock', 'receipts', 'witness_refused', 'honey_card'], a.kind),
+    ORDER BY a.state = 'closed',
+             array_position(ARRAY['clock', 'act_late', 'receipts', 'witness_refused', 'honey_card'], a.kind),
              a.state <> 'open', a.last_at DESC, a.id DESC LIMIT :most OFFSET :skip
 """)
 _COUNTS = text(f"""

@@ -123,7 +123,9 @@ class Browser:
             self._keep_cookies(headers)
             location = next((value for key, value in headers if key.lower() == "location"), None)
             if status in {301, 302, 303, 307, 308} and location:
-                method, url, body = "GET", urljoin(url, location), None
+                url = urljoin(url, location)
+                if status not in {307, 308}:
+                    method, body = "GET", None
                 continue
             self.page = _read(url, status, headers, content)
             return self.page

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app import audit
 from app.db import Base, Moment, together
+from app.notices import WINDOW_SQL
 from app.tallies import ELIGIBLE_SQL, UNCONFIRMED_SQL
 
 
@@ -61,12 +62,12 @@ _LAST: Final = """
     LEFT JOIN LATERAL (SELECT content, filed_at FROM filings WHERE candidate_id = c.id AND batch_id = b.id
                        ORDER BY number DESC LIMIT 1) f ON true
 """
-_MESSAGE: Final = """
+_MESSAGE: Final = f"""
     INSERT INTO notices (candidate_id, kind, params, dedupe, created_at, due_at)
-    SELECT c.id, :kind, jsonb_build_object('batch', b.name, 'closes_at', b.closes_at),
+    SELECT c.id, :kind, jsonb_build_object('batch', b.name) || {WINDOW_SQL},
            concat_ws('|', CAST(:kind AS text), c.id, b.id, CAST(:step AS text), extract(epoch FROM b.closes_at)),
            clock_timestamp(), clock_timestamp()
-"""
+"""  # noqa: S608 -- constant
 _DRAFTS = text(f"""
     {_MESSAGE}
     FROM batches b JOIN drafts d ON d.batch_id = b.id JOIN candidates c ON c.id = d.candidate_id {_LAST}

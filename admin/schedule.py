@@ -59,6 +59,10 @@ class BatchAct(Base):
     became: Mapped[Moment | None]
     #: what has overtaken it, a msgid
     why: Mapped[Words] = mapped_column(server_default="")
+    #: up to which candidate messages about it are queued, how many, and when the last was (`admin.announcements`)
+    told_to: Mapped[int] = mapped_column(server_default="0")
+    told: Mapped[int] = mapped_column(server_default="0")
+    told_at: Mapped[Moment | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +185,7 @@ class Act:
     was: datetime | None
     became: datetime | None
     why: str
+    told: int
     reason: str
     proposer: str
     approver: str
@@ -194,7 +199,7 @@ class Act:
 
 _ACTS = text("""
     SELECT a.proposal_id, a.kind, q.subject AS code, q.params ->> 'name' AS name, a.asked, a.effective_at, a.outcome,
-           a.settled_at, c.name AS canceller, a.was, a.became, a.why, q.reason, f.name AS proposer,
+           a.settled_at, c.name AS canceller, a.was, a.became, a.why, a.told, q.reason, f.name AS proposer,
            d.name AS approver, clock_timestamp() AS now
     FROM batch_acts a JOIN proposals q ON q.id = a.proposal_id JOIN officers f ON f.id = q.proposed_by
     JOIN officers d ON d.id = q.decided_by LEFT JOIN officers c ON c.id = a.cancelled_by
@@ -202,6 +207,17 @@ _ACTS = text("""
       AND (a.batch_id IS NOT NULL OR coalesce(a.settled_at, 'infinity') > clock_timestamp() - interval '30 days')
     ORDER BY a.outcome IS NULL DESC, a.settled_at DESC, a.proposal_id DESC
 """)
+#: acts that are due and not done, or done and nobody has begun to tell the candidates: `proposal_id`, `kind`, batch
+#: `code`, since when (`due_at`) and for how many `seconds`
+OVERDUE: Final = """
+    SELECT a.proposal_id, a.kind, q.subject AS code, d.at AS due_at,
+           extract(epoch FROM clock_timestamp() - d.at)::float8 AS seconds
+    FROM batch_acts a JOIN proposals q ON q.id = a.proposal_id
+    CROSS JOIN LATERAL (SELECT coalesce(a.settled_at, a.effective_at) AS at) d
+    WHERE d.at <= clock_timestamp()
+      AND (a.outcome IS NULL OR (a.outcome = 'done' AND a.told_at IS NULL AND a.told_to = 0))
+"""
+_OVERDUE = text(OVERDUE)
 _UNDECIDED = text("""
     SELECT id, kind, subject FROM proposals
     WHERE CASE WHEN :code = '' THEN kind = 'batch.create' ELSE kind LIKE 'batch.%' AND subject = :code END
@@ -215,6 +231,11 @@ def acts(connection: Connection | Session, batch_id: int | None) -> list[Act]:
     With None those that were to make a batch and have not, of the last thirty days.
     """
     return [Act(**row) for row in connection.execute(_ACTS, {"batch": batch_id}).mappings()]
+
+
+def overdue(session: Session, seconds: int) -> list[Any]:
+    """The acts, of any batch, that have been due for longer: rows as `OVERDUE` has them."""
+    return [row for row in session.execute(_OVERDUE) if row.seconds > seconds]
 
 
 def undecided(connection: Connection, code: str = "") -> list[tuple[int, str, str]]:

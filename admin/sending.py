@@ -243,8 +243,8 @@ class Post:
 
     def _one(self, due: Due) -> bool:
         trouble, final = "", False
-        if notices.too_late(due.kind, due.params, datetime.now(UTC)):
-            self._note(notices.not_sent(due.id, "the batch it reminds of has closed", final=True))
+        if notices.too_late(due, datetime.now(UTC)):
+            self._note(notices.not_sent(due.id, "what it tells of has passed, or was moved", final=True))
             return False
         try:
             self.sender.send(self._written(due))

@@ -23,7 +23,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from admin import creations, officers, proposals, schedule
+from admin import announcements, creations, officers, proposals, schedule
+from admin.announcements import Announced
 from admin.officers import Visitor
 from admin.proposals import Facts, Kind, Obstacle, Proposed, Wish, at
 from admin.schedule import MOVED_ON, NOT_APPOINTED, WAITS, Deed, Outcome, Planned, obstacle, require_province
@@ -316,11 +317,16 @@ def _kept(proposal_id: int, settled: Settled, change: _Change) -> tuple[Write, W
     return Write(_SETTLED, params), audit.entry(act, actor="command", **detail)
 
 
-def follow(database: Database, stopped: threading.Event, tell: Callable[[Settled], object]) -> None:
-    """Pass after pass until `stopped` is set. A database that is away delays."""
+def follow(database: Database, stopped: threading.Event, tell: Callable[[Settled | Announced], object]) -> None:
+    """Pass after pass until `stopped` is set: what is due is done, then some candidates are told of what was done.
+
+    A database that is away delays.
+    """
     while not stopped.wait(PAUSE_S):
         try:
             for one in settle(database):
                 tell(one)
-        except Unavailable as error:
+            if announced := announcements.announce(database):
+                tell(announced)
+        except (Unavailable, SQLAlchemyError) as error:
             _log.error("pass failed", extra={"cause": str(error)})

@@ -10,12 +10,12 @@ from typing import Any, Final, Literal
 
 from sqlalchemy import Connection, text
 
-from app.notices import REMINDERS
+from app.notices import OF_WINDOWS
 from app.sessions import Visitor
 
 MOST: Final = 12
 #: notices that tell of no act, or of one that is told from its own row
-_UNTOLD: Final = ["filed", "waived", *REMINDERS]
+_UNTOLD: Final = ["filed", "waived", *OF_WINDOWS]
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,10 +36,25 @@ Kind = Literal[
     "draft_waits",
     "nothing_filed",
     "reopened",
+    "opening_moved",
+    "end_moved",
+    "paused",
+    "resumed",
+    "batch_made",
 ]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
-#: what reminds of a close to come (O-05); nobody did anything, and after the close they are worth nothing
+#: what reminds of a close to come (O-05)
 REMINDERS: Final[tuple[Kind, ...]] = ("draft_waits", "nothing_filed")
+#: what goes to thousands about the window of a batch (O-09); nobody did anything in the account
+OF_WINDOWS: Final[tuple[Kind, ...]] = (*REMINDERS, "opening_moved", "end_moved", "paused", "resumed", "batch_made")
+#: what such a message may say of the window of a batch `b`, in its `params` beside `batch` and `was`; a message that
+#: says what is not true any more is not sent
+WINDOW_SQL: Final = """
+    jsonb_build_object('code', b.code, 'opens_at', b.opens_at, 'closes_at', b.closes_at,
+                       'suspended_at', b.suspended_at)
+"""
+#: a message about one candidate is due before any that goes to thousands
+AHEAD: Final = timedelta(days=1)
 #: the column `app.candidates.Sealer` seals the number of a single message for
 OWN_MOBILE_COLUMN: Final = "notice_mobile"
 
@@ -80,7 +95,8 @@ def notice(
     return Write(
         """
         INSERT INTO notices (candidate_id, kind, params, dedupe, mobile_sealed, created_at, due_at)
-        VALUES (:candidate, :kind, CAST(:params AS jsonb), :dedupe, :mobile, clock_timestamp(), clock_timestamp())
+        VALUES (:candidate, :kind, CAST(:params AS jsonb), :dedupe, :mobile, clock_timestamp(),
+                clock_timestamp() - CAST(:ahead AS interval))
         ON CONFLICT (dedupe) DO NOTHING
         """,
         {
@@ -89,6 +105,7 @@ def notice(
             "params": json.dumps(params, ensure_ascii=False, default=str),
             "dedupe": f"{kind}|{candidate_id}|{dedupe}",
             "mobile": mobile_sealed,
+            "ahead": AHEAD,
         },
     )
 
@@ -114,6 +131,8 @@ class Due:
     mobile_sealed: bytes | None
     #: what the number is sealed for
     mobile_column: str
+    #: what it says of the window of a batch is not true any more
+    overtaken: bool
 
 
 # the number of this message alone, else the one the candidate has given, else the registration's
@@ -127,7 +146,9 @@ _TAKE = text(f"""
     RETURNING n.id, n.candidate_id, n.kind, n.params, n.dedupe AS key, n.created_at,
               coalesce(n.mobile_sealed, a.mobile_sealed, c.mobile_sealed) AS mobile_sealed,
               CASE WHEN n.mobile_sealed IS NOT NULL THEN '{OWN_MOBILE_COLUMN}'
-                   WHEN a.mobile_sealed IS NOT NULL THEN '{MOBILE_COLUMN}' ELSE 'mobile' END AS mobile_column
+                   WHEN a.mobile_sealed IS NOT NULL THEN '{MOBILE_COLUMN}' ELSE 'mobile' END AS mobile_column,
+              n.params ? 'code' AND NOT EXISTS (
+                  SELECT FROM batches b WHERE {WINDOW_SQL} @> n.params - CAST('{{batch,was}}' AS text[])) AS overtaken
 """)  # noqa: S608 -- constants
 
 
@@ -238,14 +259,26 @@ TEXTS: Final[Mapping[Kind, str]] = {
     ),
     "draft_waits": N_(
         "your draft for %(batch)s is not in force. It counts only if you confirm it with a code of your card before"
-        " the batch closes at %(closes)s."
+        " the batch closes at %(closes_at)s."
     ),
     "nothing_filed": N_(
-        "you have filed nothing for %(batch)s. The batch closes at %(closes)s; after that nothing can be filed in it."
+        "you have filed nothing for %(batch)s. The batch closes at %(closes_at)s; after that nothing can be filed in"
+        " it."
     ),
     "reopened": N_(
         "the province has opened %(batch)s again for you alone (decision %(document)s). Until %(until)s you can change"
         " your list and confirm it with a code of your card, as always."
+    ),
+    "opening_moved": N_("%(batch)s opens at %(opens_at)s now, not at %(was)s."),
+    "end_moved": N_("%(batch)s closes at %(closes_at)s now, not at %(was)s. What you have filed stays in force."),
+    "paused": N_(
+        "filing in %(batch)s is paused. It does not close before filing goes on, and its end will be moved by at least"
+        " as long; you will be told. What you have filed stays in force and your draft is kept."
+    ),
+    "resumed": N_("filing in %(batch)s goes on. It closes at %(closes_at)s now, not at %(was)s."),
+    "batch_made": N_(
+        "a further batch, %(batch)s, can be filed in from %(opens_at)s until %(closes_at)s. Whether you may file in it"
+        " is said there once you have signed in."
     ),
 }
 _FRAME: Final = N_(
@@ -256,27 +289,31 @@ _REMINDER: Final = N_(
     "[Preference filing] Reminder: %(text)s Questions: your registration point, or %(hotline)s. Nobody needs your"
     " password or your codes."
 )
+_NEWS: Final = N_(
+    "[Preference filing] Notice: %(text)s Questions: your registration point, or %(hotline)s. Nobody needs your"
+    " password or your codes."
+)
 #: what every message and paper of a rehearsal says
 REHEARSAL: Final = N_("[Rehearsal, counts for nothing]")
+#: values of `params` that are moments
+_MOMENTS: Final = ("opens_at", "closes_at", "until", "was")
 _WHEN: Final = N_("%(month)s-%(day)s %(clock)s")
 _ZONE: Final = ZoneInfo("Asia/Shanghai")
 
 
 def wording(kind: Kind, params: Mapping[str, Any], at: datetime, hotline: str, gettext: Callable[[str], str]) -> str:
     """The text of a message in the language `gettext` speaks. Raises `KeyError` when `params` lacks a value."""
-    if kind in REMINDERS:
-        closes = _when(datetime.fromisoformat(params["closes_at"]), gettext)
-        text = gettext(TEXTS[kind]) % {"batch": params["batch"], "closes": closes}
-        return gettext(_REMINDER) % {"text": text, "hotline": hotline}
-    if kind == "reopened":
-        params = {**params, "until": _when(datetime.fromisoformat(params["until"]), gettext)}
-    text = gettext(TEXTS[kind]) % params
-    return gettext(_FRAME) % {"when": _when(at, gettext), "text": text, "hotline": hotline}
+    moments = {name: params[name] for name in _MOMENTS if params.get(name)}
+    told = {name: _when(datetime.fromisoformat(moment), gettext) for name, moment in moments.items()}
+    text = gettext(TEXTS[kind]) % {**params, **told}
+    frame = _REMINDER if kind in REMINDERS else _NEWS if kind in OF_WINDOWS else _FRAME
+    return gettext(frame) % {"when": _when(at, gettext), "text": text, "hotline": hotline}
 
 
-def too_late(kind: Kind, params: Mapping[str, Any], now: datetime) -> bool:
-    """Whether a message is worth nothing any more: a reminder of a close that has passed."""
-    return kind in REMINDERS and now >= datetime.fromisoformat(params["closes_at"])
+def too_late(due: Due, now: datetime) -> bool:
+    """Whether a message is worth nothing any more: the moment it tells of has passed, or was moved."""
+    moment = due.params.get("closes_at") or due.params.get("opens_at")
+    return due.overtaken or (moment is not None and now >= datetime.fromisoformat(moment))
 
 
 def _when(at: datetime, gettext: Callable[[str], str]) -> str:

@@ -47,7 +47,7 @@ class CandidateSession(Base):
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A draft that is newer than what is in force, in a batch that closes within a day."""
+    """A draft that is newer than what is in force, in a batch that closes to its owner within a day."""
 
     batch_code: str
     batch_name: str
@@ -139,7 +139,8 @@ def form_mark(id_hash: bytes) -> str:
     return hashlib.sha256(b"form|" + id_hash).hexdigest()[:24]
 
 
-# what waits: a draft that is newer than what is in force, in a batch that closes within a day
+# what waits: a draft that is newer than what is in force, in a batch that closes within a day, or closes to its owner
+# alone because it was opened again
 _LOAD = Question(f"""
     SELECT s.candidate_id, s.seen_at, s.expires_at, clock_timestamp() AS now,
            c.candidate_no, c.name, c.subject_class, c.first_subject, c.second_subjects, c.score, c.birth_date,
@@ -154,14 +155,16 @@ _LOAD = Question(f"""
     LEFT JOIN bindings bn ON bn.candidate_id = s.candidate_id
     LEFT JOIN devices v ON v.candidate_id = s.candidate_id AND v.token_hash = :device AND v.revoked_at IS NULL
     LEFT JOIN LATERAL (
-        SELECT b.code, b.name, b.closes_at
+        SELECT b.code, b.name, e.at AS closes_at
         FROM drafts d JOIN batches b ON b.id = d.batch_id
+        CROSS JOIN LATERAL (SELECT greatest(b.closes_at, max(r.until)) AS at FROM reopenings r
+                            WHERE r.candidate_id = d.candidate_id AND r.batch_id = b.id) e
         LEFT JOIN LATERAL (SELECT content, filed_at FROM filings WHERE candidate_id = d.candidate_id
                            AND batch_id = b.id ORDER BY number DESC LIMIT 1) f ON true
         WHERE d.candidate_id = s.candidate_id AND b.opens_at <= clock_timestamp() AND b.suspended_at IS NULL
-          AND b.closes_at > clock_timestamp() AND b.closes_at <= clock_timestamp() + interval '1 day'
+          AND e.at > clock_timestamp() AND e.at <= clock_timestamp() + interval '1 day'
           AND {UNCONFIRMED_SQL} AND d.content -> 'columns' <> '{{}}'
-        ORDER BY b.closes_at LIMIT 1
+        ORDER BY e.at LIMIT 1
     ) w ON true
     WHERE s.id_hash = :id AND s.ended_at IS NULL AND s.expires_at > clock_timestamp()
       AND s.seen_at > clock_timestamp() - :idle * interval '1 second'

@@ -79,6 +79,8 @@ class Watch(BaseModel):
     seal_seconds: int = Field(default=900, ge=1)
     #: a witness that has not cosigned for so long, while there is something to cosign, is missed (L-07)
     witness_seconds: int = Field(default=600, ge=1)
+    #: an approved act upon a batch that has been due for so long has nobody to do it (O-08)
+    act_seconds: int = Field(default=30, ge=1)
 
 
 #: settings of several members, and those that are models of their own

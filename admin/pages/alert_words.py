@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from admin.alerts import Kind, Shown, State
+from admin.window_acts import KINDS
 from app.web.formats import full_moment
 from app.web.languages import gettext as _
 from app.wording import N_
@@ -195,6 +196,19 @@ WORDS: Final[dict[Kind, Words]] = {
         ),
         N_("Minutes since it closed"),
     ),
+    "act_late": Words(
+        N_("An approved act upon a batch is not done, or nobody is told"),
+        N_(
+            "Two officers of the province have approved it and its time has come, but nothing has happened: the batch"
+            " opens, closes or stays paused as before. Or it is done, and no message about it has been queued."
+        ),
+        N_(
+            "Tell whoever runs the service now: look whether the schedule’s process runs and what it writes, and do by"
+            " hand what is due (schedule run). While the clock is in doubt nothing is done. If the end is near, pause"
+            " the batch, which is at once: a paused batch does not close. This alert closes by itself."
+        ),
+        N_("Seconds late"),
+    ),
     "volume": Words(
         N_("A volume is filling up"),
         N_("When it is full nothing can be filed any more."),
@@ -283,6 +297,10 @@ def _log(value: Any) -> str:
     return str(_(_LOGS[value]))
 
 
+def _act(value: Any) -> str:
+    return str(_(KINDS[value].title))
+
+
 #: facts in the order they are shown: label, how the value reads
 _FACTS: Final[dict[str, tuple[str, Callable[[Any], str]]]] = {
     "first": (N_("First of them"), _moment),
@@ -302,6 +320,8 @@ _FACTS: Final[dict[str, tuple[str, Callable[[Any], str]]]] = {
     "mark": (N_("Time reached before"), _moment),
     "now": (N_("Time it showed"), _moment),
     "closed": (N_("Closed"), _moment),
+    "act": (N_("Approved act"), _act),
+    "due": (N_("Was due"), _moment),
     "batch": (N_("Batch"), str),
     "number": (N_("Version"), str),
     "faults": (N_("What is wrong"), _listed),

@@ -19,6 +19,7 @@ ACTS: Final[dict[str, str]] = {
     "audit.searched": N_("Audit searched"),
     "batch.act_cancelled": N_("Approved act upon a batch cancelled"),
     "batch.act_overtaken": N_("Approved act upon a batch overtaken, not done"),
+    "batch.announced": N_("Candidates told of an act upon a batch"),
     "batch.created": N_("Batch made"),
     "batch.end_moved": N_("End of a batch moved"),
     "batch.opening_moved": N_("Opening of a batch moved"),

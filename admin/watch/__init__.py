@@ -69,6 +69,7 @@ def rules(keys: Keys) -> tuple[Rule, ...]:
     """Every rule, the most urgent first."""
     return (
         Rule("clock", house.clock, passing="clock"),
+        Rule("act_late", house.acts_late, passing="act_late"),
         Rule("honey_card", touched.honey),
         Rule("receipts", lambda session, _: house.receipts(session, keys)),
         Rule("sealer", house.sealer, passing="sealer"),

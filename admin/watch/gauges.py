@@ -11,7 +11,7 @@ from typing import Final
 from sqlalchemy import Connection, Double, Text, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from admin import cosigning
+from admin import cosigning, schedule
 from app.db import Base
 from app.tallies import STATES
 
@@ -39,6 +39,7 @@ KNOWN: Final[dict[str, tuple[str, str]]] = {
     "zhiyuan_sessions": ("Sessions of candidates in use in the last 15 minutes.", ""),
     "zhiyuan_alerts": ("Alerts not closed.", "kind"),
     "zhiyuan_witness_late_seconds": ("For how long a witness has owed a cosignature.", "witness"),
+    "zhiyuan_act_late_seconds": ("For how long an approved act upon a batch has been due and not done.", ""),
     "zhiyuan_watch_seconds": ("What a rule of the watch took.", "rule"),
     "zhiyuan_watch_at_seconds": ("When the watch last finished, since 1970.", ""),
 }
@@ -65,6 +66,7 @@ _QUESTIONS: Final = (
     """,
     "SELECT 'zhiyuan_alerts', kind, count(*) FROM alerts WHERE state <> 'closed' GROUP BY kind",
     f"SELECT 'zhiyuan_witness_late_seconds', late.name, late.seconds FROM ({cosigning.LATE}) late",  # noqa: S608 -- constant
+    f"SELECT 'zhiyuan_act_late_seconds', '', coalesce(max(late.seconds), 0) FROM ({schedule.OVERDUE}) late",  # noqa: S608 -- constant
     "SELECT 'zhiyuan_watch_at_seconds', '', extract(epoch FROM clock_timestamp())",
 )
 _CLEAR = text("DELETE FROM gauges WHERE name <> 'zhiyuan_watch_seconds' OR label = ANY (CAST(:rules AS text[]))")

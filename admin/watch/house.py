@@ -1,4 +1,7 @@
-"""The house itself: its clock, its receipts, its sealer, its witnesses, its volumes (L-07, O-03, X-12, X-15, X-16)."""
+"""The house itself: its clock, its schedule, its receipts, its sealer, its witnesses, its volumes.
+
+L-07, O-03, O-08, X-12, X-15, X-16.
+"""
 
 import secrets
 import shutil
@@ -11,7 +14,7 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from admin import cosigning, evidence_check, sealing
+from admin import cosigning, evidence_check, schedule, sealing
 from admin.alerts import Finding
 from admin.evidence_check import Keys
 from app import clocks, health
@@ -43,6 +46,16 @@ def clock(session: Session, _: Watch) -> Iterator[Finding]:
         behind = (seen.mark - seen.now).total_seconds()
         facts = {"mark": seen.mark, "now": seen.now, "seconds": round(seen.off if seen.off is not None else -behind)}
         yield Finding("clock", province(session), "", 1, seen.now, facts)
+
+
+def acts_late(session: Session, limits: Watch) -> Iterator[Finding]:
+    """Approved acts upon batches that should have been done: the schedule's process is down, or fails (O-08)."""
+    now = session.execute(_NOW).scalar_one()
+    for row in schedule.overdue(session, limits.act_seconds):
+        facts = {"act": row.kind, "due": row.due_at}
+        yield Finding(
+            "act_late", province(session), row.code, round(row.seconds), now, facts, mark=str(row.proposal_id)
+        )
 
 
 _NEWEST = text("SELECT id FROM filings ORDER BY id DESC LIMIT :most")

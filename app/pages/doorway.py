@@ -75,13 +75,15 @@ def each_field_once() -> None:
 # --- from the first page to the second ---------------------------------------------------------------
 
 
-def keep_step(purpose: str, **values: str) -> None:
-    """Remember what the first page read, for a quarter of an hour and for this `purpose` alone.
+def keep_step(purpose: str, **values: str) -> str:
+    """Remember what the first page read, for a quarter of an hour and for this `purpose` alone; returns its token.
 
     It lies in the form cookie, encrypted: the next person at a shared computer cannot read the last digits of an
     identity number there. It proves nothing and lets nobody in.
     """
-    session[_KEPT + purpose] = locked(purpose, **values)
+    token = locked(purpose, **values)
+    session[_KEPT + purpose] = token
+    return token
 
 
 def step(purpose: str) -> dict[str, str] | None:

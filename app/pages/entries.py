@@ -258,22 +258,35 @@ class ActivationForm(NewPassword, Pair, Form):
     """Second page of activation."""
 
 
+class Kept(Form):
+    """A way in that takes along what was typed before the session ended (`app.pages.interrupted`)."""
+
+    kept = HiddenField()
+
+    def is_submitted(self) -> bool:
+        """Not by a post that only brings it along, from another way in or into another language."""
+        sent = any(field.raw_data for field in self if not isinstance(field, HiddenField))
+        return super().is_submitted() and (sent or not self.kept.data)
+
+
 class NumberForm(Form):
-    """First page of signing in with the card, and of a new password."""
+    """First page of a new password."""
 
     number = CandidateNumberField(lazy_gettext("Candidate number"))
 
 
-class SignInForm(Form):
+class CardNumberForm(Kept, NumberForm):
+    """First page of signing in with the card."""
+
+
+class SignInForm(Kept):
     """Number and password; never a code (A-16)."""
 
-    #: what was typed before the session ended (`app.pages.interrupted`)
-    kept = HiddenField()
     number = CandidateNumberField(lazy_gettext("Candidate number"))
     password = PasswordField(lazy_gettext("Password"), validators=[InputRequired(lazy_gettext("Enter your password."))])
 
 
-class CardSignInForm(Pair, Form):
+class CardSignInForm(Pair, Kept):
     """Second page of signing in with the card."""
 
     password = PasswordField(lazy_gettext("Password"), validators=[InputRequired(lazy_gettext("Enter your password."))])

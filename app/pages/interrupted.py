@@ -1,7 +1,8 @@
 """A list sent after its session had ended (U-13): nothing is saved for a stranger, and nothing typed is lost.
 
 The page that asks to sign in again carries what was typed, encrypted and bound to the candidate whose session it
-was. Whoever else signs in there gets nothing of it. Once that candidate is back, one button sends it as before.
+was, and so does every page it leads to on the way back in (`entries.Kept`). Whoever else signs in there gets nothing
+of it. Once that candidate is back, one button sends it as before.
 """
 
 from typing import Final
@@ -11,7 +12,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from app import sessions
 from app.entrance import SignedIn
-from app.pages.doorway import fresh_form_cookie, let_in, locked, unlocked
+from app.pages.doorway import fresh_form_cookie, let_in, locked, remember_device, unlocked
 from app.pages.entries import SignInForm
 from app.pages.sent import OURS
 from app.pages.words import _
@@ -42,8 +43,11 @@ def _owner() -> int | None:
         return sessions.owner(connection, id_hash)
 
 
-def resumed(back: SignedIn, token: str, target: str | None) -> Response:
-    """The answer to a sign-in: with what was typed before, if `token` holds something of this candidate."""
+def resumed(back: SignedIn, token: str, target: str | None, device: str | None = None) -> Response:
+    """The answer to a sign-in: with what was typed before, if `token` holds something of this candidate.
+
+    `device` as in `let_in`.
+    """
     kept = unlocked(_PURPOSE, token, LIFE)
     if kept is None or kept["owner"] != back.candidate_id:
         if token:
@@ -51,9 +55,11 @@ def resumed(back: SignedIn, token: str, target: str | None) -> Response:
                 _("What was typed in this window before you signed in was not yours, or is too old. It was not kept."),
                 "warning",
             )
-        return let_in(back, target=target)
+        return let_in(back, device, target)
     fresh_form_cookie()
     mark = sessions.form_mark(sessions.hash_of(back.session_id))
     page = make_response(render_template("account/resumed.html", path=kept["path"], typed=kept["typed"], mark=mark))
     set_cookie(page, services().portal.session_cookie, back.session_id)
+    if device:
+        remember_device(page, device)
     return page

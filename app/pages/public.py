@@ -88,7 +88,7 @@ def language() -> BaseResponse:
     chosen = single("language")
     if chosen in LANGUAGES:
         session["language"] = chosen
-    return redirect(local_target(single("next")) or url_for(".start"), 303)
+    return _back()
 
 
 @pages.post("/appearance")
@@ -97,7 +97,12 @@ def appearance() -> BaseResponse:
     chosen = single("appearance")
     if chosen in APPEARANCES:
         session["appearance"] = chosen
-    return redirect(local_target(single("next")) or url_for(".start"), 303)
+    return _back()
+
+
+def _back() -> BaseResponse:
+    """Where it was chosen; by a post again where the page carries what an address cannot (`app.pages.interrupted`)."""
+    return redirect(local_target(single("next")) or url_for(".start"), 307 if "kept" in request.form else 303)
 
 
 @pages.get("/.well-known/security.txt")

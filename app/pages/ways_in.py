@@ -12,7 +12,15 @@ from werkzeug.wrappers import Response as BaseResponse
 from app.entrance import NOTICE_VERSION, Activation, SignedIn, Weak
 from app.errors import ChallengeStale, TooSoon
 from app.pages.doorway import door, keep_step, let_in, step, step_token, token_of_device, where
-from app.pages.entries import ActivationForm, CardSignInForm, NumberForm, PersonForm, ResetForm, SignInForm
+from app.pages.entries import (
+    ActivationForm,
+    CardNumberForm,
+    CardSignInForm,
+    NumberForm,
+    PersonForm,
+    ResetForm,
+    SignInForm,
+)
 from app.pages.interrupted import resumed
 from app.pages.words import _
 from app.web.guard import local_target
@@ -132,9 +140,11 @@ def sign_in_with_card() -> BaseResponse:
         return inside
     read = step("sign_in_with_card")
     if first_page(read):
-        return _number_page("sign_in_with_card", "account/sign_in_card.html")
+        return _number_page("sign_in_with_card", "account/sign_in_card.html", CardNumberForm())
     if read is None:
-        return _too_late("sign_in_with_card")
+        back = _too_late("sign_in_with_card")
+        form = CardNumberForm()
+        return shown("account/sign_in_card.html", form, next=_next()) if form.kept.data else back
     pair = _pair(read)
     form = CardSignInForm()
     form.ask(pair)
@@ -145,21 +155,18 @@ def sign_in_with_card() -> BaseResponse:
         except ChallengeStale:
             return _asked_anew("sign_in_with_card", read["number"])
         if isinstance(answer, SignedIn):
-            return let_in(answer, token, _next())
+            return resumed(answer, form.kept.data or "", _next(), token)
         form.form_errors.append(
             _(
                 "Password and codes do not fit together. No code was used up. Check the password, and compare both"
                 " codes with the card."
             )
         )
-    return shown(
-        "account/sign_in_card_codes.html",
-        form,
-        pair=pair,
-        read=read,
-        step=step_token("sign_in_with_card"),
-        next=_next(),
-    )
+    return _card_page(form, read, step_token("sign_in_with_card"))
+
+
+def _card_page(form: CardSignInForm, read: dict[str, str], token: str) -> Response:
+    return shown("account/sign_in_card_codes.html", form, pair=_pair(read), read=read, step=token, next=_next())
 
 
 # --- a new password with the counter's ticket --------------------------------------------------------
@@ -172,7 +179,7 @@ def reset() -> BaseResponse:
         return inside
     read = step("reset")
     if first_page(read):
-        return _number_page("reset", "account/reset.html")
+        return _number_page("reset", "account/reset.html", NumberForm())
     if read is None:
         return _too_late("reset")
     pair = _pair(read)
@@ -210,8 +217,7 @@ def first_page(read: dict[str, str] | None) -> bool:
     return read is None or "again" in request.args
 
 
-def _number_page(purpose: str, template: str) -> BaseResponse:
-    form = NumberForm()
+def _number_page(purpose: str, template: str, form: NumberForm) -> BaseResponse:
     if form.validate_on_submit():
         return _asked(purpose, form.number.typed)
     return shown(template, form, next=_next())
@@ -220,7 +226,12 @@ def _number_page(purpose: str, template: str) -> BaseResponse:
 def _asked(purpose: str, number: str) -> BaseResponse:
     """On to the second page, with the pair it asks: another pair by then is noticed before a code is looked at."""
     first, second = door().pair_for_sign_in(number)
-    keep_step(purpose, number=number, first=str(first), second=str(second))
+    read = {"number": number, "first": str(first), "second": str(second)}
+    token = keep_step(purpose, **read)
+    if request.form.get("kept") and purpose == "sign_in_with_card":  # no address can carry it
+        form = CardSignInForm()
+        form.ask((first, second))
+        return _card_page(form, read, token)
     return redirect(url_for(f".{purpose}", next=_next()), 303)
 
 

@@ -13,6 +13,7 @@ from app.db import Database
 from app.web.portal import Portal
 from tests.admin.colleagues import Offices, in_english
 from tests.admin.keepers import Keepers
+from tests.admin.windows import Office
 from tests.fixtures import SITE, over_wsgi
 from tests.makers import World
 
@@ -59,3 +60,10 @@ def offices_role(world: World) -> Iterator[Database]:
 def keepers(world: World, offices: Offices, offices_role: Database) -> Keepers:
     """Everybody who keeps cards, with the rights of the offices' portal."""
     return Keepers(world, offices, offices_role)
+
+
+@pytest.fixture
+def office(world: World, keepers: Keepers) -> Office:
+    """Two officers of the province over a candidate and batch 1, which is open."""
+    world.candidate()
+    return Office(world, keepers, world.batch("1"))

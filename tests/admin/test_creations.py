@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from admin import creations, proposals, scope, verify, window_acts
+from admin import announcements, creations, proposals, scope, verify, window_acts
+from admin.announcements import Announced
 from admin.creations import Asked
 from admin.intake import loading
 from admin.proposals import Mistyped, Obstacle
@@ -108,6 +109,21 @@ def test_a_supplementary_round_is_made_after_the_waiting_time_like_the_batch_it_
     assert (detail["batch"], detail["proposal"], detail["like"]) == ("1-S", act, "1")
     office.open()
     assert file(office.world, office.person, session_id, "1-S", "4301").number == 1
+
+
+def test_whom_a_made_batch_is_for_is_told_of_it(office: Office) -> None:
+    office.world.candidate(card=False, subject_class="3")  # who files in none of these batches
+    office.approve(opens_at=office.now(50 * HOUR), closes_at=office.now(60 * HOUR))
+    office.settle()
+    announced = announcements.announce(office.world.database)
+    assert announced == Announced("1-S", "batch.create", 1, everybody=True)
+    (told,) = office.world.rows("SELECT candidate_id, kind, params FROM notices WHERE params ->> 'code' = '1-S'")
+    assert (told["candidate_id"], told["kind"], told["params"]["batch"]) == (
+        office.person.id,
+        "batch_made",
+        "本科一批征集",
+    )
+    assert announcements.announce(office.world.database) is None
 
 
 def test_a_second_round_is_made_like_the_first_and_a_batch_of_its_own_has_no_parent(office: Office) -> None:

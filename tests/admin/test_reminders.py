@@ -11,6 +11,7 @@ from admin.rehearsal import FREE
 from admin.reminders import Done
 from admin.sending import Post, ToLog
 from app import drafts, preferences
+from app.notices import WINDOW_SQL
 from tests.filing import file
 from tests.makers import COLUMN, Person, World, content
 
@@ -134,7 +135,11 @@ def test_a_reminder_that_could_not_be_sent_before_the_close_is_given_up(
 ) -> None:
     remind(world)
     world.do("DELETE FROM notices WHERE NOT kind = ANY (:kinds)", kinds=["draft_waits", "nothing_filed"])
-    world.do("""UPDATE notices SET params = params || '{"closes_at": "2017-06-30T10:00:00+00:00"}'""")
+    world.do(
+        f"{FREE} UPDATE batches SET opens_at = opens_at - interval '9 days', closes_at = closes_at - interval '9 days'"  # noqa: S608
+        " FROM free"
+    )
+    world.do(f"UPDATE notices SET params = params || {WINDOW_SQL} FROM batches b")  # noqa: S608 -- said of this close
     post = Post(world.database, world.sealer, ToLog(), "0731-1")
     assert post.round() == (0, 4)
     assert capsys.readouterr().err == ""

@@ -13,7 +13,7 @@ from admin.evidence_check import Keys
 from admin.proposals import Mistyped, Obstacle
 from admin.rehearsal import FREE
 from admin.sealing import CannotSeal
-from app import batches, filings, preferences, tallies
+from app import batches, drafts, filings, preferences, tallies
 from app.db import Database
 from app.errors import Closed, NotAllowed, NotFound
 from app.notices import wording
@@ -22,7 +22,7 @@ from tests.admin.keepers import Keepers
 from tests.admin.reopening import DOCUMENT, propose, reopen
 from tests.admin.sealing import bundle, tamper
 from tests.filing import file
-from tests.makers import Person, World
+from tests.makers import Person, World, content
 
 
 def windows(change: str) -> str:
@@ -105,6 +105,22 @@ def test_there_is_no_grace_after_it_and_a_paused_batch_has_not_closed(
     world.do(windows("suspended_at = closes_at - interval '1 second'"))
     with pytest.raises(Obstacle):
         propose(keepers, candidate[0], "2")
+
+
+def test_a_draft_there_waits_until_the_hour_named(
+    world: World, keepers: Keepers, candidate: tuple[Person, str]
+) -> None:
+    person, session_id = candidate
+    reopen(keepers, person)
+    assert world.visitor(session_id).waiting is None
+    with world.database.transaction() as session:
+        sheet = preferences.sheet(session, world.visitor(session_id), "1")
+        drafts.save(session, person.id, sheet.batch.id, content("4301", "4302"), sheet.draft_version)
+    waiting = world.visitor(session_id).waiting
+    assert waiting is not None
+    assert (waiting.batch_code, waiting.closes_at) == ("1", world.value("SELECT until FROM reopenings"))
+    over(world)
+    assert world.visitor(session_id).waiting is None
 
 
 def test_the_candidate_is_told_and_the_audit_knows_everything(

@@ -274,6 +274,21 @@ def test_messages_of_a_sender_that_died_are_sent_when_its_lease_is_over(
     assert office.round() == (1, 0)
 
 
+def test_a_message_about_one_candidate_goes_before_those_to_thousands(
+    world: World, gateway: Gateway, post: Callable[[str], Post]
+) -> None:
+    person = world.candidate(card=False)
+    world.do("""
+        INSERT INTO notices (candidate_id, kind, params, dedupe, created_at, due_at)
+        SELECT c.id, 'nothing_filed', '{"batch": "1", "closes_at": "2099-06-27T10:00:00+00:00"}', CAST(i AS text),
+               clock_timestamp(), clock_timestamp()
+        FROM candidates c, generate_series(1, 100) i
+    """)
+    _queue(world, person, "new_device", device="Chrome · Android")
+    assert post(gateway.url).round() == (sending.BATCH, 0)
+    assert "new_device" in {body["kind"] for _, body in gateway.requests}
+
+
 def test_the_loop_stops_when_told(world: World, gateway: Gateway, post: Callable[[str], Post]) -> None:
     _queue(world, world.candidate(card=False))
     stopped = threading.Event()
@@ -310,7 +325,9 @@ PARAMS = {
     "batch": "本科一批",
     "number": 2,
     "digest": "0a1b2c3d",
+    "opens_at": "2017-06-28T00:00:00+00:00",
     "closes_at": "2017-06-30T10:00:00+00:00",
+    "was": "2017-06-30T09:00:00+00:00",
     "until": "2017-07-02T10:00:00+00:00",
     "document": "湘招复〔2017〕3号",
 }

@@ -2,9 +2,8 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,8 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from admin import proposals, scope, sealing, window_acts
-from admin.officers import Visitor
+from admin import announcements, proposals, scope, sealing, window_acts
 from admin.proposals import Mistyped, Obstacle
 from admin.rehearsal import FREE
 from admin.schedule import Deed, Planned, obstacle
@@ -25,69 +23,11 @@ from app.errors import NotAllowed, NotFound, OutOfDate
 from config import keys as key_files
 from config.keys import SealKeys
 from tests.admin.keepers import LIFE, Keepers
+from tests.admin.watch.acts import alerts, look
+from tests.admin.windows import COOL_OFF, Office
 from tests.makers import World
 
 HOUR = timedelta(hours=1)
-COOL_OFF = timedelta(minutes=5)
-
-
-@dataclass
-class Office:
-    """Two officers of the province and batch 1, which opens an hour ago and ends in an hour unless moved."""
-
-    world: World
-    keepers: Keepers
-    batch_id: int
-
-    @property
-    def first(self) -> Visitor:
-        return self.keepers.at(self.world.province)
-
-    @property
-    def second(self) -> Visitor:
-        return self.keepers.second
-
-    def now(self, later: timedelta = timedelta()) -> datetime:
-        return self.world.value("SELECT clock_timestamp() + CAST(:later AS interval)", later=later)  # type: ignore[no-any-return]
-
-    def row(self) -> dict[str, Any]:
-        return self.world.rows("SELECT opens_at, closes_at, suspended_at, moved_from FROM batches")[0]
-
-    def propose(self, deed: Deed, at: datetime | None = None, cool_off: timedelta = COOL_OFF) -> int:
-        asked = Asked(deed, at, "the line was cut")
-        where = self.world.where()
-        return int(self.keepers.act(self.first, window_acts.propose, self.first, "1", asked, cool_off, LIFE, where))
-
-    def approve(self, deed: Deed, at: datetime | None = None, cool_off: timedelta = COOL_OFF) -> int:
-        act = self.propose(deed, at, cool_off)
-        self.keepers.approve(self.second, act)
-        return act
-
-    def cancel(self, act: int, who: Visitor | None = None) -> None:
-        who = who or self.first
-        self.keepers.act(who, window_acts.cancel, who, "1", act, self.world.where())
-
-    def let_time_pass(self) -> None:
-        """The waiting time is over."""
-        self.world.do("UPDATE batch_acts SET effective_at = clock_timestamp() WHERE outcome IS NULL")
-
-    def settle(self) -> list[Settled]:
-        return window_acts.settle(self.world.database)
-
-    def outcomes(self) -> list[str | None]:
-        return [row["outcome"] for row in self.world.rows("SELECT outcome FROM batch_acts ORDER BY proposal_id")]
-
-    def entries(self) -> list[str]:
-        rows = self.world.rows(
-            "SELECT act FROM audit WHERE act LIKE 'batch.%' AND detail ->> 'batch' = '1' ORDER BY id"
-        )
-        return [row["act"] for row in rows]
-
-
-@pytest.fixture
-def office(world: World, keepers: Keepers) -> Office:
-    world.candidate()
-    return Office(world, keepers, world.batch("1"))
 
 
 def test_an_end_moves_after_the_waiting_time_and_says_from_where(office: Office) -> None:
@@ -292,6 +232,31 @@ def test_while_the_clock_is_in_doubt_nothing_takes_effect(office: Office) -> Non
     assert office.outcomes() == [None]
     office.world.do("UPDATE clock_marks SET stepped_at = NULL")
     assert [one.outcome for one in office.settle()] == ["done"]
+
+
+def test_an_act_that_nobody_does_or_tells_of_is_an_alert_of_the_province(office: Office) -> None:
+    act = office.approve("batch.end", office.now(3 * HOUR))
+
+    def since(column: str, seconds: int) -> list[tuple[str, str, str]]:
+        office.world.do(
+            f"UPDATE batch_acts SET {column} = clock_timestamp() - CAST(:late AS interval)",  # noqa: S608 -- ours
+            late=timedelta(seconds=seconds),
+        )
+        look(office.world)
+        return [(one["office"], one["subject"], one["state"]) for one in alerts(office.world, "act_late")]
+
+    assert since("effective_at", -60) == since("effective_at", 20) == []
+    assert since("effective_at", 40) == [("湖南省", "1", "open")]
+    assert office.world.value("SELECT facts ->> 'act' FROM alerts WHERE dedupe = :key", key=f"act_late|{act}") == (
+        "batch.end"
+    )
+    assert office.world.value("SELECT value FROM gauges WHERE name = 'zhiyuan_act_late_seconds'") >= 40
+    office.settle()
+    assert since("settled_at", 20) == [("湖南省", "1", "closed")]
+    assert since("settled_at", 40) == [("湖南省", "1", "open")]
+    announcements.announce(office.world.database)
+    assert look(office.world).passed == 1
+    assert office.world.value("SELECT value FROM gauges WHERE name = 'zhiyuan_act_late_seconds'") == 0
 
 
 def test_of_several_passes_and_a_cancellation_at_once_exactly_one_wins(office: Office) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from admin.browser import Browser
-from app.notices import KINDS, REMINDERS
+from app.notices import KINDS, OF_WINDOWS
 from app.pages.account import ACTS
 from tests.makers import Person, World
 from tests.pages.walks import (
@@ -42,7 +42,7 @@ def press(browser: Browser, action: str, **values: str) -> None:
 
 
 def test_every_notice_has_words_here() -> None:
-    assert set(KINDS) - set(REMINDERS) <= set(ACTS)  # of which nobody is the doer
+    assert set(KINDS) - set(OF_WINDOWS) <= set(ACTS)  # of which nobody is the doer
 
 
 def test_it_shows_sign_ins_sessions_devices_and_acts(browser: Browser, person: Person, elsewhere: Browser) -> None:

@@ -7,7 +7,7 @@ import pytest
 from admin.browser import Browser, Page
 from tests.makers import PASSWORD, Person, World
 from tests.pages.lists import draft, edit, press, rows
-from tests.pages.walks import sign_in
+from tests.pages.walks import errors, sign_in, two
 
 
 @pytest.fixture
@@ -23,6 +23,12 @@ def typing(world: World, signed_in: tuple[Browser, Person]) -> tuple[Browser, Pe
 def back(browser: Browser, page: Page, person: Person, password: str = PASSWORD) -> Page:
     """Sign in at the page that asks for it again."""
     return browser.submit(page.form(has="kept"), {"number": person.candidate_no, "password": password})
+
+
+def saved(world: World, browser: Browser, resumed: Page) -> list[str]:
+    """What the draft holds once the button there is pressed."""
+    browser.submit(resumed.form(has="version"), {}, button="act", value="save")
+    return draft(world)
 
 
 def test_what_was_typed_is_there_after_signing_in_again(world: World, typing: tuple[Browser, Person, Page]) -> None:
@@ -75,3 +81,53 @@ def test_a_form_of_another_session_is_not_kept(typing: tuple[Browser, Person, Pa
     assert asked.url.partition("?")[0].endswith("/sign-in")
     assert "4301" not in asked.text
     assert dict(asked.form(has="kept").fields)["kept"] == ""
+
+
+def chosen(browser: Browser, page: Page) -> Page:
+    """The page again, in another language and in large type, chosen where it offers them."""
+    page = browser.submit(page.form(action="/language"), {"language": "zh_Hans"})
+    page = browser.submit(page.form(action="/language"), {"language": "en"})
+    return browser.submit(page.form(action="/appearance"), {}, button="appearance", value="large-font")
+
+
+def test_what_was_typed_outlives_another_language_and_another_size_of_type(
+    world: World, typing: tuple[Browser, Person, Page]
+) -> None:
+    browser, person, page = typing
+
+    asked = chosen(browser, press(browser, page, rows("4301")))
+    assert (asked.status, asked.heading) == (200, "Sign in")
+    assert "large-font" in asked.text
+    assert errors(asked) == ""
+    resumed = back(browser, asked, person)
+    assert saved(world, browser, resumed) == ["4301"]
+
+
+def test_what_was_typed_goes_along_past_a_wait(world: World, typing: tuple[Browser, Person, Page]) -> None:
+    browser, person, page = typing
+    asked = press(browser, page, rows("4301"))
+    for _ in range(8):
+        asked = back(browser, asked, person, "not the password 1")
+    assert asked.status == 429
+
+    codes = chosen(browser, browser.submit(asked.form(action="/sign-in/card")))
+    stale = two(codes, person) | {"password": PASSWORD}
+    world.do("UPDATE bindings SET asked = asked_second, asked_second = asked")
+    codes = browser.submit(codes.form(has="code_first"), stale)
+    assert "Other codes are asked by now" in codes.words
+    wrong = browser.submit(codes.form(has="code_first"), two(codes, person) | {"password": "not the password 1"})
+    assert wrong.status == 422
+    resumed = browser.submit(wrong.form(has="code_first"), two(wrong, person) | {"password": PASSWORD})
+    assert saved(world, browser, resumed) == ["4301"]
+    assert browser.cookies["__Host-device"]
+
+
+def test_nor_is_it_lost_when_the_codes_are_typed_too_late(world: World, typing: tuple[Browser, Person, Page]) -> None:
+    browser, person, page = typing
+    form = press(browser, page, rows("4301")).form(action="/language")
+    form.action = "/sign-in/card"
+    page = browser.submit(form, {"step": "of an hour ago"})
+    assert "已超过15分钟" in page.words
+    codes = browser.submit(page.form(has="number"), {"number": person.candidate_no})
+    resumed = browser.submit(codes.form(has="code_first"), two(codes, person) | {"password": PASSWORD})
+    assert saved(world, browser, resumed) == ["4301"]
