@@ -82,6 +82,12 @@ def test_a_wait_is_said_with_its_length(stranger: Browser, offices: Offices) -> 
     assert 0 < int(page.header("Retry-After")) <= 30
 
 
+def test_who_has_forgotten_the_password_is_sent_to_those_who_keep_the_account(stranger: Browser) -> None:
+    page = stranger.get("/sign-in")
+    assert "The system administrator of your office, or of the office above, gives you a new first password" in page.words
+    assert "of the province" not in page.words
+
+
 def test_signing_out_ends_it(officer_browser: Callable[..., Browser], world: World) -> None:
     browser = officer_browser()
     old = dict(browser.cookies)
