@@ -148,7 +148,7 @@ class Desk:
                 return self._refused(session, "officer.proof_refused", visitor.login, known, where)
             together(
                 session,
-                officers.session_proved(visitor.session_hash, id_hash),
+                officers.session_renewed(visitor.session_hash, id_hash, proved=True),
                 officers.forgiven(self._bucket(visitor.login)),
                 _entry("officer.proved", officer_id, where),
             )
@@ -168,17 +168,17 @@ class Desk:
             together(session, officers.forgiven(self._bucket(login)), _entry("officer.vouched", officer_id, where))
             return Vouched(**session.execute(_WHO, {"officer": officer_id}).mappings().one())
 
-    def change_password(self, visitor: Visitor, old: str, new: str, where: Where) -> bool:
-        """Set a new password for the right old one. False: the old one is wrong, which counts as a failure.
+    def change_password(self, visitor: Visitor, old: str, new: str, where: Where) -> Opened | Refused:
+        """Set a new password for the right old one. The session gets a new id: a stolen one is worth nothing after it.
 
-        Raises `OutOfDate` when somebody has set another meanwhile.
+        A wrong old one counts as a failure. Raises `OutOfDate` when somebody has set another meanwhile.
         """
         known = self._look_up(visitor.login)
         if not self._password_right(known, old):
             with self.database.transaction() as session:
-                self._refused(session, "officer.password_refused", visitor.login, known, where)
-            return False
+                return self._refused(session, "officer.password_refused", visitor.login, known, where)
         stored = passwords.seal(new, self.keys.password_pepper, passwords.OFFICER)
+        session_id, id_hash = sessions.new_id()
         with self.database.transaction() as session:
             scope.act_as(session, visitor.officer_id)
             if session.execute(_HOLD, {"officer": visitor.officer_id, "password": known.password}).first() is None:
@@ -186,10 +186,11 @@ class Desk:
             together(
                 session,
                 officers.password_set(visitor.officer_id, stored),
+                officers.session_renewed(visitor.session_hash, id_hash, proved=False),
                 officers.forgiven(self._bucket(visitor.login)),
                 _entry("officer.password_changed", visitor.officer_id, where),
             )
-        return True
+        return Opened(session_id)
 
     def sign_out(self, visitor: Visitor, where: Where) -> None:
         """End the session."""

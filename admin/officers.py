@@ -290,14 +290,15 @@ def session_started(officer_id: int, id_hash: bytes, label: str, ip: str | None)
     )
 
 
-def session_proved(old: bytes, new: bytes) -> Write:
-    """The write that notes a fresh proof of identity. The session goes on under a new id (S-02)."""
+def session_renewed(old: bytes, new: bytes, *, proved: bool) -> Write:
+    """The write by which a session goes on under a new id (S-02); `proved`: both factors were given just now."""
     return Write(
         """
-        UPDATE officer_sessions SET id_hash = :new, proved_at = clock_timestamp(), seen_at = clock_timestamp()
+        UPDATE officer_sessions SET id_hash = :new, seen_at = clock_timestamp(),
+            proved_at = CASE WHEN :proved THEN clock_timestamp() ELSE proved_at END
         WHERE id_hash = :old
         """,
-        {"old": old, "new": new},
+        {"old": old, "new": new, "proved": proved},
     )
 
 

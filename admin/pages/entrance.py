@@ -155,11 +155,12 @@ def password() -> BaseResponse | tuple[str, int] | str:
         return render_template("entrance/password.html", form=form)
     if not (form.validate() and _new_fits(form)):
         return render_template("entrance/password.html", form=form), 400
-    if not desk().change_password(officer(), typed(form.old), typed(form.new), where()):
+    answer = desk().change_password(officer(), typed(form.old), typed(form.new), where())
+    if not isinstance(answer, Opened):
         form.old.errors = [_("This is not your password until now.")]
         return render_template("entrance/password.html", form=form), 422
     flash(_("Your new password is in force."), "success")
-    return redirect(url_for("progress.own"), 303)
+    return _enter(answer)
 
 
 def _new_fits(form: PasswordForm) -> bool:
@@ -177,7 +178,7 @@ def _digits(field: StringField) -> str:
     return "".join(plain(field.data).split())
 
 
-def _enter(opened: Opened, target: str | None) -> Response:
+def _enter(opened: Opened, target: str | None = None) -> Response:
     answer = make_response(redirect(target or url_for("progress.own"), 303))
     set_cookie(answer, services().portal.session_cookie, opened.session_id)
     return answer

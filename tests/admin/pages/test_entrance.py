@@ -84,7 +84,7 @@ def test_a_wait_is_said_with_its_length(stranger: Browser, offices: Offices) -> 
 
 def test_who_has_forgotten_the_password_is_sent_to_those_who_keep_the_account(stranger: Browser) -> None:
     page = stranger.get("/sign-in")
-    assert "The system administrator of your office, or of the office above, gives you a new first password" in page.words
+    assert "The system administrator of your office, or of the office above, gives you a new first" in page.words
     assert "of the province" not in page.words
 
 
@@ -146,6 +146,20 @@ def test_a_first_password_comes_before_everything(stranger: Browser, offices: Of
     page = stranger.submit(page.form(has="old"), {"old": PASSWORD, "new": NEW, "again": NEW})
     assert (page.status, page.url) == (200, f"{SITE}/progress/{world.province}")
     assert "Your new password is in force." in page.words
+
+
+def test_a_stolen_session_ends_with_the_password_and_a_proof_gets_no_fresher_by_it(
+    officer_browser: Callable[..., Browser], stranger: Browser, world: World
+) -> None:
+    browser, thief = officer_browser(), stranger
+    thief.cookies["__Host-oid"] = browser.cookies["__Host-oid"]
+    assert thief.get("/progress").url == f"{SITE}/progress/{world.province}"
+    world.do("UPDATE officer_sessions SET proved_at = proved_at - interval '6 minutes'")
+    form = browser.get("/password").form(has="old")
+    page = browser.submit(form, {"old": PASSWORD, "new": NEW, "again": NEW})
+    assert (page.status, page.url) == (200, f"{SITE}/progress/{world.province}")
+    assert thief.get("/progress").url.startswith(f"{SITE}/sign-in")
+    assert world.value("SELECT clock_timestamp() - proved_at FROM officer_sessions") > timedelta(minutes=5)
 
 
 def test_a_proof_renews_the_cookie_and_leads_back(officer_browser: Callable[..., Browser], offices: Offices) -> None:
