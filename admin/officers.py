@@ -15,7 +15,6 @@ from sqlalchemy import CheckConstraint, Connection, ForeignKey, LargeBinary, Tex
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app import audit
-from app.accounts import FIRST_WAIT_S, FREE_TRIES, LONGEST_WAIT_S
 from app.db import Base, Id, Moment, Octets, Words, Write
 from app.entrance import Where
 from app.errors import NotAllowed
@@ -138,17 +137,6 @@ class OfficerSession(Base):
     expires_at: Mapped[Moment]
     #: when both factors were last given
     proved_at: Mapped[Moment] = mapped_column(server_default=text("clock_timestamp()"))
-
-
-class OfficerWait(Base):
-    """Failures of one login, whether anybody has it or not."""
-
-    __tablename__ = "officer_waits"
-
-    bucket: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
-    failures: Mapped[int]
-    failed_at: Mapped[Moment]
-    until: Mapped[Moment]
 
 
 # --- the officer of a request -------------------------------------------------------------------------
@@ -326,25 +314,3 @@ def password_resealed(officer_id: int, stored: str) -> Write:
         "UPDATE officers SET password = :password WHERE id = :officer",
         {"password": stored, "officer": officer_id},
     )
-
-
-_FAILED: Final = f"""
-    INSERT INTO officer_waits AS w (bucket, failures, failed_at, until)
-    VALUES (:bucket, 1, clock_timestamp(), clock_timestamp())
-    ON CONFLICT (bucket) DO UPDATE SET
-        failures = CASE WHEN w.failed_at < clock_timestamp() - interval '1 day' THEN 1 ELSE w.failures + 1 END,
-        failed_at = clock_timestamp(),
-        until = clock_timestamp() + CASE WHEN w.failures < {FREE_TRIES} THEN interval '0'
-            ELSE least({LONGEST_WAIT_S}, {FIRST_WAIT_S} * power(2, least(w.failures - {FREE_TRIES}, 10)))
-                 * interval '1 second' END
-"""  # noqa: S608 -- constants
-
-
-def failed(bucket: bytes) -> Write:
-    """The write that books one failure of a login: five are free, then 30 s, doubling to 15 min."""
-    return Write(_FAILED, {"bucket": bucket})
-
-
-def forgiven(bucket: bytes) -> Write:
-    """The write that clears a login's failures after success."""
-    return Write("DELETE FROM officer_waits WHERE bucket = :bucket", {"bucket": bucket})

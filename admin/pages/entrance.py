@@ -11,6 +11,7 @@ from wtforms.validators import InputRequired, Length
 
 from admin.entrance import Opened, Weakness, weakness
 from admin.pages.reach import desk, officer, typed, where
+from app.pages.doorway import remember_device, token_of_device
 from app.passwords import LONGEST
 from app.web.forms import Form, OwnForm, plain, require_mark, single
 from app.web.guard import local_target
@@ -97,7 +98,8 @@ def sign_in() -> BaseResponse | tuple[str, int] | str:
         return render_template("entrance/sign_in.html", form=form, target=target)
     if not form.validate():
         return render_template("entrance/sign_in.html", form=form, target=target), 400
-    answer = desk().sign_in(typed(form.login).lower(), typed(form.password), _digits(form.digits), where())
+    token = token_of_device()
+    answer = desk().sign_in(typed(form.login).lower(), typed(form.password), _digits(form.digits), where(token))
     if not isinstance(answer, Opened):
         refused = _(
             "Login, password and digits do not fit together. The digits change every 30 seconds, and each can"
@@ -105,7 +107,9 @@ def sign_in() -> BaseResponse | tuple[str, int] | str:
         )
         page = render_template("entrance/sign_in.html", form=form, target=target, refused=refused)
         return page, 422
-    return _enter(answer, target)
+    entered = _enter(answer, target)
+    remember_device(entered, token)
+    return entered
 
 
 @pages.post("/sign-out")

@@ -88,6 +88,19 @@ def test_who_has_forgotten_the_password_is_sent_to_those_who_keep_the_account(st
     assert "of the province" not in page.words
 
 
+def test_the_browser_of_an_earlier_sign_in_is_not_kept_waiting_by_strangers(
+    stranger: Browser, offices: Offices, new_stranger: Callable[[], Browser], world: World
+) -> None:
+    who = offices.appoint()
+    sign_in(stranger, who, offices.digits(who))
+    stranger.submit(stranger.page.form(action="/sign-out"))
+    attacker = new_stranger()
+    for _ in range(7):
+        refused = sign_in(attacker, who, "000000")
+    assert refused.status == 429
+    assert sign_in(stranger, who, offices.digits(who, 1)).url == f"{SITE}/progress/{world.province}"
+
+
 def test_signing_out_ends_it(officer_browser: Callable[..., Browser], world: World) -> None:
     browser = officer_browser()
     old = dict(browser.cookies)
