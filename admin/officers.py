@@ -17,7 +17,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from app import audit
 from app.db import Base, Id, Moment, Octets, Words, Write
 from app.entrance import Where
-from app.errors import NotAllowed
+from app.errors import NotAllowed, NotProved
 from app.offices import Level
 from app.sessions import TOUCH_S
 from app.wording import N_
@@ -199,9 +199,9 @@ class Visitor:
             raise NotAllowed(f"{self.role} may not {act}")
 
     def require_proof(self) -> None:
-        """Raise `NotAllowed` unless the officer has lately proved who they are."""
+        """Raise `NotProved` unless the officer has lately proved who they are."""
         if not self.proved_lately:
-            raise NotAllowed("no fresh proof of identity")
+            raise NotProved("no fresh proof of identity")
 
 
 _LOAD = text("""
