@@ -1,5 +1,7 @@
 """A stranger's failures at the offices' door keep nobody out who was in before, and guessing stays slow (R-04)."""
 
+from collections.abc import Callable
+
 import pytest
 
 from admin.entrance import Desk, Opened, Vouched
@@ -51,7 +53,7 @@ def test_a_strangers_failures_keep_nobody_out_who_was_in_before(
 def test_who_was_in_before_cannot_guess_any_faster(world: World, desk: Desk, offices: Offices, who: Colleague) -> None:
     assert isinstance(desk.sign_in(who.login, PASSWORD, offices.digits(who), world.where(OWN)), Opened)
     visitor = offices.visitor(who)
-    ways = {
+    ways: dict[str, Callable[[], object]] = {
         "known browser": lambda: guess(world, desk, who, OWN),
         "session": lambda: desk.prove(visitor, "wrong", "000000", world.where(OWN)),
         "prompt": lambda: desk.vouch(who.login, "wrong", "000000", world.where(OWN)),
