@@ -4,7 +4,6 @@ Argon2id of a password is always computed outside a transaction. Refusals read a
 learns whether a login exists, nor which of the two factors was wrong (A-08). Time is the database's.
 """
 
-import hmac
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
@@ -13,10 +12,10 @@ from pypinyin import Style, lazy_pinyin
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from admin import officers, scope, totp
+from admin import officers, scope, totp, waits
 from admin.appointments import open_totp
 from admin.officers import MAY, Act, Role, Visitor
-from app import audit, passwords, sessions
+from app import accounts, audit, passwords, sessions
 from app.db import Database, Write, together
 from app.entrance import Refused, Where
 from app.errors import NotAllowed, OutOfDate, TooSoon
@@ -71,24 +70,28 @@ def require_two(by: Two, act: Act) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What stands under a login; all None when nobody has it."""
+    """What stands under a login; all None when nobody has it. Failures are booked in `bucket`."""
 
     officer_id: int | None
     password: str | None
     totp_sealed: bytes | None
     appointed: bool
+    bucket: bytes
     wait_seconds: int
     now: datetime
 
 
 _LOOK_UP = text("""
     SELECT o.id AS officer_id, o.password, o.totp_sealed,
-           coalesce(o.appointed_until > clock_timestamp(), false) AS appointed,
+           coalesce(o.appointed_until > clock_timestamp(), false) AS appointed, b.bucket,
            greatest(0, coalesce(ceil(extract(epoch FROM w.until - clock_timestamp())), 0))::int AS wait_seconds,
            clock_timestamp() AS now
     FROM (SELECT CAST(:login AS text) AS login) asked
     LEFT JOIN officers o ON o.login = asked.login
-    LEFT JOIN officer_waits w ON w.bucket = :bucket
+    LEFT JOIN officer_devices d ON d.officer_id = o.id AND d.token_hash = :device
+    CROSS JOIN LATERAL (SELECT CASE WHEN d.officer_id IS NULL THEN CAST(:shared AS bytea)
+                                    ELSE CAST(:own AS bytea) END) AS b (bucket)
+    LEFT JOIN officer_waits w ON w.bucket = b.bucket
 """)
 
 _WHO = text("""
@@ -117,39 +120,44 @@ class Desk:
     def sign_in(self, login: str, password: str, digits: str, where: Where) -> Opened | Refused:
         """Open the officer's session for the right password and six digits not used before; the last one ends.
 
-        Every failure is booked against the login. Raises `TooSoon` while its wait runs; logins nobody has
-        wait just the same.
+        A failure is booked against strangers together, or against this known browser alone (R-04), and success
+        makes the browser known. Raises `TooSoon` while the wait of that bucket runs; logins nobody has wait just
+        the same.
         """
-        known = self._look_up(login)
+        known = self._look_up(login, device=where.device_hash)
         step = self._step(known, password, digits)
         resealed = self._resealed(known, password) if step is not None else []
         session_id, id_hash = sessions.new_id()
         with self.database.transaction() as session:
             officer_id = self._spend(session, known, step, enters=True)
             if officer_id is None:
-                return self._refused(session, "officer.sign_in_refused", login, known, where)
+                return self._refused(session, "officer.sign_in_refused", known, where)
             together(
                 session,
                 officers.session_started(officer_id, id_hash, where.label, where.ip),
-                officers.forgiven(self._bucket(login)),
+                waits.forgiven(known.bucket),
+                *waits.device_known(officer_id, where.device_hash),
                 *resealed,
                 _entry("officer.signed_in", officer_id, where),
             )
         return Opened(session_id)
 
     def prove(self, visitor: Visitor, password: str, digits: str, where: Where) -> Opened | Refused:
-        """Take both factors once more, for the acts that ask for it (A-14). The session gets a new id."""
-        known = self._look_up(visitor.login)
+        """Take both factors once more, for the acts that ask for it (A-14). The session gets a new id.
+
+        A failure is booked against this session alone; raises `TooSoon` while its wait runs.
+        """
+        known = self._look_up(visitor.login, place=visitor.session_hash)
         step = self._step(known, password, digits)
         session_id, id_hash = sessions.new_id()
         with self.database.transaction() as session:
             officer_id = self._spend(session, known, step)
             if officer_id is None:
-                return self._refused(session, "officer.proof_refused", visitor.login, known, where)
+                return self._refused(session, "officer.proof_refused", known, where)
             together(
                 session,
-                officers.session_proved(visitor.session_hash, id_hash),
-                officers.forgiven(self._bucket(visitor.login)),
+                officers.session_renewed(visitor.session_hash, id_hash, proved=True),
+                waits.forgiven(known.bucket),
                 _entry("officer.proved", officer_id, where),
             )
         return Opened(session_id)
@@ -157,28 +165,31 @@ class Desk:
     def vouch(self, login: str, password: str, digits: str, where: Where) -> Vouched | Refused:
         """Take both factors of somebody who is not signed in, for a deed by command.
 
-        No session begins, and one that stands goes on. Failures count as those of a sign-in; raises as `sign_in`.
+        No session begins, and one that stands goes on. Failures are booked against the prompt alone: whoever sits
+        there has the service's own keys at hand, and nobody else can keep two officers from what only they may do.
+        Raises `TooSoon` while its wait runs.
         """
-        known = self._look_up(login)
+        known = self._look_up(login, place=waits.PROMPT)
         step = self._step(known, password, digits)
         with self.database.transaction() as session:
             officer_id = self._spend(session, known, step)
             if officer_id is None:
-                return self._refused(session, "officer.vouching_refused", login, known, where)
-            together(session, officers.forgiven(self._bucket(login)), _entry("officer.vouched", officer_id, where))
+                return self._refused(session, "officer.vouching_refused", known, where)
+            together(session, waits.forgiven(known.bucket), _entry("officer.vouched", officer_id, where))
             return Vouched(**session.execute(_WHO, {"officer": officer_id}).mappings().one())
 
-    def change_password(self, visitor: Visitor, old: str, new: str, where: Where) -> bool:
-        """Set a new password for the right old one. False: the old one is wrong, which counts as a failure.
+    def change_password(self, visitor: Visitor, old: str, new: str, where: Where) -> Opened | Refused:
+        """Set a new password for the right old one. The session gets a new id: a stolen one is worth nothing after it.
 
-        Raises `OutOfDate` when somebody has set another meanwhile.
+        A wrong old one is booked against this session alone. Raises `TooSoon` while its wait runs, and `OutOfDate`
+        when somebody has set another meanwhile.
         """
-        known = self._look_up(visitor.login)
+        known = self._look_up(visitor.login, place=visitor.session_hash)
         if not self._password_right(known, old):
             with self.database.transaction() as session:
-                self._refused(session, "officer.password_refused", visitor.login, known, where)
-            return False
+                return self._refused(session, "officer.password_refused", known, where)
         stored = passwords.seal(new, self.keys.password_pepper, passwords.OFFICER)
+        session_id, id_hash = sessions.new_id()
         with self.database.transaction() as session:
             scope.act_as(session, visitor.officer_id)
             if session.execute(_HOLD, {"officer": visitor.officer_id, "password": known.password}).first() is None:
@@ -186,10 +197,11 @@ class Desk:
             together(
                 session,
                 officers.password_set(visitor.officer_id, stored),
-                officers.forgiven(self._bucket(visitor.login)),
+                officers.session_renewed(visitor.session_hash, id_hash, proved=False),
+                waits.forgiven(known.bucket),
                 _entry("officer.password_changed", visitor.officer_id, where),
             )
-        return True
+        return Opened(session_id)
 
     def sign_out(self, visitor: Visitor, where: Where) -> None:
         """End the session."""
@@ -211,17 +223,16 @@ class Desk:
 
     # --- parts --------------------------------------------------------------------------------------
 
-    def _look_up(self, login: str) -> _Known:
+    def _look_up(self, login: str, *, device: bytes | None = None, place: bytes | None = None) -> _Known:
+        """What stands under a login. Failures are those of `place`, of all strangers without, of a known `device`."""
+        key = self.keys.session_key
+        asked = {"login": login, "device": device or b""}
+        asked |= {"shared": accounts.bucket(key, login, place), "own": accounts.bucket(key, login, device)}
         with self.database.reading() as connection:
-            row = connection.execute(_LOOK_UP, {"login": login, "bucket": self._bucket(login)}).mappings()
-            known = _Known(**row.one())
+            known = _Known(**connection.execute(_LOOK_UP, asked).mappings().one())
         if known.wait_seconds:
             raise TooSoon(known.wait_seconds)
         return known
-
-    def _bucket(self, login: str) -> bytes:
-        # keyed, so that the table tells no logins, nor what people type into the wrong field
-        return hmac.digest(self.keys.session_key, b"officer-wait|" + login.encode(), "sha256")
 
     def _password_right(self, known: _Known, password: str) -> bool:
         if known.password is None:
@@ -246,8 +257,9 @@ class Desk:
         found: int | None = taken.scalar()
         return found
 
-    def _refused(self, session: Session, act: str, login: str, known: _Known, where: Where) -> Refused:
-        together(session, officers.failed(self._bucket(login)), _entry(act, known.officer_id, where))
+    @staticmethod
+    def _refused(session: Session, act: str, known: _Known, where: Where) -> Refused:
+        together(session, waits.failed(known.bucket), _entry(act, known.officer_id, where))
         return Refused()
 
     def _resealed(self, known: _Known, password: str) -> list[Write]:

@@ -15,10 +15,9 @@ from sqlalchemy import CheckConstraint, Connection, ForeignKey, LargeBinary, Tex
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app import audit
-from app.accounts import FIRST_WAIT_S, FREE_TRIES, LONGEST_WAIT_S
 from app.db import Base, Id, Moment, Octets, Words, Write
 from app.entrance import Where
-from app.errors import NotAllowed
+from app.errors import NotAllowed, NotProved
 from app.offices import Level
 from app.sessions import TOUCH_S
 from app.wording import N_
@@ -140,17 +139,6 @@ class OfficerSession(Base):
     proved_at: Mapped[Moment] = mapped_column(server_default=text("clock_timestamp()"))
 
 
-class OfficerWait(Base):
-    """Failures of one login, whether anybody has it or not."""
-
-    __tablename__ = "officer_waits"
-
-    bucket: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
-    failures: Mapped[int]
-    failed_at: Mapped[Moment]
-    until: Mapped[Moment]
-
-
 # --- the officer of a request -------------------------------------------------------------------------
 
 
@@ -211,9 +199,9 @@ class Visitor:
             raise NotAllowed(f"{self.role} may not {act}")
 
     def require_proof(self) -> None:
-        """Raise `NotAllowed` unless the officer has lately proved who they are."""
+        """Raise `NotProved` unless the officer has lately proved who they are."""
         if not self.proved_lately:
-            raise NotAllowed("no fresh proof of identity")
+            raise NotProved("no fresh proof of identity")
 
 
 _LOAD = text("""
@@ -290,14 +278,15 @@ def session_started(officer_id: int, id_hash: bytes, label: str, ip: str | None)
     )
 
 
-def session_proved(old: bytes, new: bytes) -> Write:
-    """The write that notes a fresh proof of identity. The session goes on under a new id (S-02)."""
+def session_renewed(old: bytes, new: bytes, *, proved: bool) -> Write:
+    """The write by which a session goes on under a new id (S-02); `proved`: both factors were given just now."""
     return Write(
         """
-        UPDATE officer_sessions SET id_hash = :new, proved_at = clock_timestamp(), seen_at = clock_timestamp()
+        UPDATE officer_sessions SET id_hash = :new, seen_at = clock_timestamp(),
+            proved_at = CASE WHEN :proved THEN clock_timestamp() ELSE proved_at END
         WHERE id_hash = :old
         """,
-        {"old": old, "new": new},
+        {"old": old, "new": new, "proved": proved},
     )
 
 
@@ -325,25 +314,3 @@ def password_resealed(officer_id: int, stored: str) -> Write:
         "UPDATE officers SET password = :password WHERE id = :officer",
         {"password": stored, "officer": officer_id},
     )
-
-
-_FAILED: Final = f"""
-    INSERT INTO officer_waits AS w (bucket, failures, failed_at, until)
-    VALUES (:bucket, 1, clock_timestamp(), clock_timestamp())
-    ON CONFLICT (bucket) DO UPDATE SET
-        failures = CASE WHEN w.failed_at < clock_timestamp() - interval '1 day' THEN 1 ELSE w.failures + 1 END,
-        failed_at = clock_timestamp(),
-        until = clock_timestamp() + CASE WHEN w.failures < {FREE_TRIES} THEN interval '0'
-            ELSE least({LONGEST_WAIT_S}, {FIRST_WAIT_S} * power(2, least(w.failures - {FREE_TRIES}, 10)))
-                 * interval '1 second' END
-"""  # noqa: S608 -- constants
-
-
-def failed(bucket: bytes) -> Write:
-    """The write that books one failure of a login: five are free, then 30 s, doubling to 15 min."""
-    return Write(_FAILED, {"bucket": bucket})
-
-
-def forgiven(bucket: bytes) -> Write:
-    """The write that clears a login's failures after success."""
-    return Write("DELETE FROM officer_waits WHERE bucket = :bucket", {"bucket": bucket})

@@ -52,6 +52,16 @@ class Obstacle(OutOfDate):
         self.place = place
 
 
+class AlreadyProposed(OutOfDate):
+    """The same waits for a second officer already. `act` is its id, or None where the asker may not see it."""
+
+    reason = "already_proposed"
+
+    def __init__(self, act: int | None) -> None:
+        super().__init__()
+        self.act = act
+
+
 class Proposal(Base):
     """What somebody wants done that one person alone cannot do."""
 
@@ -189,6 +199,9 @@ def recent(connection: Connection, visitor: Visitor) -> list[Proposed]:
     return [Proposed(**row) for row in connection.execute(_ALL, {"within": visitor.path}).mappings()]
 
 
+_WAITING = text(f"""
+    SELECT q.id {_FROM} WHERE q.kind = :kind AND q.subject = :subject AND q.decision IS NULL AND {BELOW}
+""")
 _LAPSE = text("""
     UPDATE proposals SET decision = 'expired', decided_at = expires_at
     WHERE kind = :kind AND subject = :subject AND decision IS NULL AND expires_at <= clock_timestamp()
@@ -206,18 +219,18 @@ def propose(  # noqa: PLR0913, PLR0917 -- a session, who, what sort, what, how l
 ) -> int:
     """Propose an act; returns its id.
 
-    Raises `NotAllowed` without the role, a fresh proof or an appointment, and `OutOfDate` when the same waits
+    Raises `NotAllowed` without the role, a fresh proof or an appointment, and `AlreadyProposed` when the same waits
     for a decision already.
     """
     visitor.require(kind.propose)
     visitor.require_proof()
     officers.require_appointed(session, visitor)
-    session.execute(_LAPSE, {"kind": kind.name, "subject": wish.subject})
+    same = {"kind": kind.name, "subject": wish.subject}
+    session.execute(_LAPSE, same)
     made = session.execute(
         _PROPOSE,
         {
-            "kind": kind.name,
-            "subject": wish.subject,
+            **same,
             "office": wish.office_id,
             "word": wish.word,
             "params": json.dumps(wish.params, ensure_ascii=False),
@@ -228,7 +241,7 @@ def propose(  # noqa: PLR0913, PLR0917 -- a session, who, what sort, what, how l
         },
     ).scalar()
     if made is None:
-        raise OutOfDate(f"{kind.name} of {wish.subject} waits for a decision already")
+        raise AlreadyProposed(session.execute(_WAITING, {**same, "within": visitor.path}).scalar())
     together(session, _entry("proposed", visitor, made, kind.name, wish.subject, where, reason=wish.reason))
     return int(made)
 

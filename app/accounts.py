@@ -97,9 +97,12 @@ class Known:
 CARD_HOLDER: Final = b"card"
 
 
-def bucket(key: bytes, candidate_no: str, device_hash: bytes | None) -> bytes:
-    """The name of a wait: keyed, so that the table tells no candidate numbers. None: all strangers share one."""
-    return hmac.digest(key, b"wait|" + candidate_no.encode() + b"|" + (device_hash or b""), "sha256")
+def bucket(key: bytes, name: str, device_hash: bytes | None) -> bytes:
+    """The name of a wait: keyed, so that the table tells no candidate numbers, no logins, nor what people type there.
+
+    None: all strangers share one.
+    """
+    return hmac.digest(key, b"wait|" + name.encode() + b"|" + (device_hash or b""), "sha256")
 
 
 _LOOK_UP: Final = Question("""
@@ -144,18 +147,22 @@ def wait_seconds(session: Session, bucket_name: bytes) -> int:
     return session.execute(_WAIT, {"bucket": bucket_name}).scalar() or 0
 
 
-_FAILED: Final = f"""
-    INSERT INTO waits (bucket, failures, failed_at, until)
-    VALUES (:bucket, 1, clock_timestamp(), clock_timestamp())
-    ON CONFLICT (bucket) DO UPDATE SET
-        failures = CASE WHEN waits.failed_at < clock_timestamp() - interval '1 day' THEN 1
-                        ELSE waits.failures + 1 END,
-        failed_at = clock_timestamp(),
-        until = CASE WHEN waits.failures + 1 <= {FREE_TRIES} THEN clock_timestamp()
-                     ELSE clock_timestamp() + least({LONGEST_WAIT_S},
-                          {FIRST_WAIT_S} * power(2, least(waits.failures - {FREE_TRIES}, 10))) * interval '1 second'
-                END
-"""  # noqa: S608 -- constants
+def booked(table: str) -> str:
+    """The statement that books one failure of `:bucket` in a table of waits: five are free in a day, then they grow."""
+    return f"""
+        INSERT INTO {table} AS w (bucket, failures, failed_at, until)
+        VALUES (:bucket, 1, clock_timestamp(), clock_timestamp())
+        ON CONFLICT (bucket) DO UPDATE SET (failures, failed_at, until) = (
+            SELECT stood + 1, clock_timestamp(), clock_timestamp() + interval '1 second' * CASE
+                WHEN stood < {FREE_TRIES} THEN 0
+                ELSE least({LONGEST_WAIT_S}, {FIRST_WAIT_S} * power(2, least(stood - {FREE_TRIES}, 10))) END
+            FROM (SELECT CASE WHEN w.failed_at < clock_timestamp() - interval '1 day' THEN 0 ELSE w.failures END) AS
+                before (stood)
+        )
+    """  # noqa: S608 -- constants, and a table of ours
+
+
+_FAILED: Final = booked("waits")
 
 
 def failed(bucket_name: bytes) -> Write:

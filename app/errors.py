@@ -4,6 +4,7 @@
     ├── NotFound                 no such thing (404)
     │   └── OutOfScope           or not in the asker's scope: the two read alike
     ├── NotAllowed               known who asks, and the answer is no (403)
+    │   └── NotProved            yes, but not before both factors are given once more
     ├── BadInput                 the request itself is wrong; names the place and the remedy (400)
     ├── TooLarge                 more bytes or fields than any form of ours sends (413)
     ├── OutOfDate                the page was made from something that has changed since (409)
@@ -60,6 +61,12 @@ class NotAllowed(Refusal):
 
     status = 403
     reason = "not_allowed"
+
+
+class NotProved(NotAllowed):
+    """The asker may, after giving both factors once more: the last time is too long ago (A-14)."""
+
+    reason = "not_proved"
 
 
 class BadInput(Refusal):

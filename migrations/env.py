@@ -20,6 +20,7 @@ import admin.snapshots
 import admin.statements
 import admin.stock
 import admin.transfers
+import admin.waits
 import admin.watch.gauges
 from app import (
     accounts,
@@ -58,6 +59,7 @@ TABLES: Final = (
     admin.statements,
     admin.stock,
     admin.transfers,
+    admin.waits,
     admin.watch.gauges,
     accounts,
     audit,

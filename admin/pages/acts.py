@@ -8,7 +8,8 @@ from admin.deeds import KINDS
 from admin.pages import protocols
 from admin.pages.protocols import decision, said
 from admin.pages.reach import officer, reading, transaction, where
-from admin.proposals import Mistyped, Obstacle, Proposed
+from admin.proposals import AlreadyProposed, Mistyped, Obstacle, Proposed
+from app.web import refusals
 from app.web.forms import plain, require_mark, single
 from app.web.languages import gettext as _
 
@@ -29,6 +30,18 @@ def waiting() -> str:
 
 def _may_decide(act: Proposed) -> bool:
     return act.proposed_by != officer().officer_id and officer().may(KINDS[act.kind].approve)
+
+
+@pages.app_errorhandler(AlreadyProposed)
+def proposed_already(refusal: AlreadyProposed) -> Response:
+    """Whoever proposes what waits already is led to it, whatever page they come from: it may wait for them."""
+    if refusal.act is None:
+        return refusals.page(refusal.reason, refusal.status)
+    flash(
+        _("This is proposed already, as you see here, and waits for a second officer. What you sent was not added."),
+        "warning",
+    )
+    return redirect(url_for("acts.one", act=refusal.act), 303)
 
 
 @pages.get("/acts/<int:act>")

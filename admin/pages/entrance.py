@@ -1,4 +1,9 @@
-"""Signing in and out, a fresh proof of identity, a new password."""
+"""Signing in and out, a fresh proof of identity, a new password.
+
+A form sent when the last proof is too long ago is refused with the page that asks for one. That page carries what was
+typed, encrypted for whoever typed it, and once they have proved who they are one button sends it as before. Passwords
+are typed at this door alone, and nothing sent to it asks for a proof: none is ever carried.
+"""
 
 from typing import Final
 
@@ -6,13 +11,18 @@ from flask import Blueprint, Response, flash, make_response, redirect, render_te
 from flask_babel import lazy_gettext
 from flask_login import current_user
 from werkzeug.wrappers import Response as BaseResponse
-from wtforms import PasswordField, StringField
+from wtforms import HiddenField, PasswordField, StringField
 from wtforms.validators import InputRequired, Length
 
 from admin.entrance import Opened, Weakness, weakness
+from admin.officers import SESSION_LIFE
 from admin.pages.reach import desk, officer, typed, where
+from app.errors import NotProved, OutOfDate, TooSoon
+from app.pages.doorway import locked, remember_device, token_of_device, unlocked
+from app.pages.sent import OURS
 from app.passwords import LONGEST
-from app.web.forms import Form, OwnForm, plain, require_mark, single
+from app.web import refusals
+from app.web.forms import Form, OwnForm, form_mark, plain, require_mark, single
 from app.web.guard import local_target
 from app.web.languages import gettext as _
 from app.web.limits import limiter, sign_in_flood
@@ -33,6 +43,9 @@ _WEAK: Final[dict[Weakness, str]] = {
     "common": N_("This password is among the first ones people try. Choose another."),
     "personal": N_("This is made of your name, login or office, which others know. Choose another."),
 }
+_PURPOSE: Final = "proof"
+#: how long what was typed is kept for its owner, seconds: no longer than a session
+_KEPT_S: Final = int(SESSION_LIFE.total_seconds())
 _DIGITS_LABEL: Final = lazy_gettext("Six digits of your authenticator")
 _DIGITS_MISSING: Final = lazy_gettext("Enter the six digits your authenticator shows now.")
 _PASSWORD_MISSING: Final = lazy_gettext("Enter your password.")
@@ -59,6 +72,8 @@ class ProofForm(OwnForm):
         lazy_gettext("Password"), validators=[InputRequired(_PASSWORD_MISSING), Length(max=LONGEST)]
     )
     digits = StringField(_DIGITS_LABEL, validators=[InputRequired(_DIGITS_MISSING), Length(max=16)])
+    #: what was typed into the form that asked for the proof, encrypted
+    kept = HiddenField()
 
 
 class PasswordForm(OwnForm):
@@ -97,7 +112,8 @@ def sign_in() -> BaseResponse | tuple[str, int] | str:
         return render_template("entrance/sign_in.html", form=form, target=target)
     if not form.validate():
         return render_template("entrance/sign_in.html", form=form, target=target), 400
-    answer = desk().sign_in(typed(form.login).lower(), typed(form.password), _digits(form.digits), where())
+    token = token_of_device()
+    answer = desk().sign_in(typed(form.login).lower(), typed(form.password), _digits(form.digits), where(token))
     if not isinstance(answer, Opened):
         refused = _(
             "Login, password and digits do not fit together. The digits change every 30 seconds, and each can"
@@ -105,7 +121,9 @@ def sign_in() -> BaseResponse | tuple[str, int] | str:
         )
         page = render_template("entrance/sign_in.html", form=form, target=target, refused=refused)
         return page, 422
-    return _enter(answer, target)
+    entered = _enter(answer, target)
+    remember_device(entered, token)
+    return entered
 
 
 @pages.post("/sign-out")
@@ -128,7 +146,7 @@ def extend() -> tuple[str, int]:
 
 @pages.route("/prove", methods=["GET", "POST"])
 @limiter.limit(sign_in_flood, methods=["POST"])
-def prove() -> BaseResponse | tuple[str, int] | str:
+def prove() -> BaseResponse | tuple[str, int] | tuple[str, int, dict[str, str]] | str:
     """Give both factors once more before an act that asks for it (A-14)."""
     form = ProofForm()
     target = local_target(request.values.get("next"))
@@ -136,14 +154,38 @@ def prove() -> BaseResponse | tuple[str, int] | str:
         return render_template("entrance/prove.html", form=form, target=target)
     if not form.validate():
         return render_template("entrance/prove.html", form=form, target=target), 400
-    answer = desk().prove(officer(), typed(form.password), _digits(form.digits), where())
+    try:
+        answer = desk().prove(officer(), typed(form.password), _digits(form.digits), where())
+    except TooSoon as wait:
+        page = render_template("entrance/prove.html", form=form, target=target, seconds=wait.seconds)
+        return page, 429, {"Retry-After": str(wait.seconds)}
     if not isinstance(answer, Opened):
         refused = _(
             "Password and digits do not fit together. The digits change every 30 seconds, and each can be used"
             " once: wait for the next ones."
         )
         return render_template("entrance/prove.html", form=form, target=target, refused=refused), 422
-    return _enter(answer, target)
+    return _enter(answer, target, _resumed(typed(form.kept)))
+
+
+@pages.app_errorhandler(NotProved)
+def prove_first(refusal: NotProved) -> Response | tuple[str, int]:
+    """In the place of whatever was to be done: a proof of identity, and what was typed is kept until then."""
+    if request.form.get("mark") != form_mark():
+        return refusals.page(OutOfDate.reason, OutOfDate.status)
+    fields = [(name, value) for name, value in request.form.items(multi=True) if name not in OURS]
+    path = request.full_path.removesuffix("?")
+    kept = locked(_PURPOSE, owner=officer().officer_id, path=path, fields=fields)
+    form = ProofForm(None, kept=kept, mark=form_mark())
+    return render_template("entrance/prove.html", form=form), refusal.status
+
+
+def _resumed(token: str) -> str | None:
+    """The page that sends what was typed before the proof, if `token` holds something of this officer."""
+    kept = unlocked(_PURPOSE, token, _KEPT_S)
+    if kept is None or kept["owner"] != officer().officer_id:
+        return None
+    return render_template("entrance/resumed.html", path=kept["path"], fields=kept["fields"])
 
 
 @pages.route("/password", methods=["GET", "POST"])
@@ -155,11 +197,12 @@ def password() -> BaseResponse | tuple[str, int] | str:
         return render_template("entrance/password.html", form=form)
     if not (form.validate() and _new_fits(form)):
         return render_template("entrance/password.html", form=form), 400
-    if not desk().change_password(officer(), typed(form.old), typed(form.new), where()):
+    answer = desk().change_password(officer(), typed(form.old), typed(form.new), where())
+    if not isinstance(answer, Opened):
         form.old.errors = [_("This is not your password until now.")]
         return render_template("entrance/password.html", form=form), 422
     flash(_("Your new password is in force."), "success")
-    return redirect(url_for("progress.own"), 303)
+    return _enter(answer)
 
 
 def _new_fits(form: PasswordForm) -> bool:
@@ -177,7 +220,7 @@ def _digits(field: StringField) -> str:
     return "".join(plain(field.data).split())
 
 
-def _enter(opened: Opened, target: str | None) -> Response:
-    answer = make_response(redirect(target or url_for("progress.own"), 303))
+def _enter(opened: Opened, target: str | None = None, page: str | None = None) -> Response:
+    answer = make_response(page or redirect(target or url_for("progress.own"), 303))
     set_cookie(answer, services().portal.session_cookie, opened.session_id)
     return answer

@@ -11,6 +11,7 @@ from wtforms import Field
 from admin import scope
 from admin.entrance import Desk
 from admin.officers import Visitor
+from app.accounts import device_hash
 from app.candidates import Sealer
 from app.entrance import Where
 from app.web.guard import signed_in
@@ -38,9 +39,9 @@ def sealer() -> Sealer:
     return Sealer(keys.column_key, keys.index_key)
 
 
-def where() -> Where:
-    """Where this request comes from; for the audit."""
-    return Where(ip=client_ip(), label=device_label(), request_id=request_id(), device_hash=None)
+def where(token: str | None = None) -> Where:
+    """Where this request comes from; for the audit. `token`: what this browser will be known by after the answer."""
+    return Where(ip=client_ip(), label=device_label(), request_id=request_id(), device_hash=device_hash(token))
 
 
 def typed(field: Field) -> str:

@@ -80,6 +80,10 @@ WORDS: Final = {
             " pause lasts. Try again later."
         ),
     ),
+    "already_proposed": Words(
+        N_("This is proposed already"),
+        N_("Another office has proposed the same, and a second officer decides there. Nothing was changed by you."),
+    ),
     "not_eligible": Words(
         N_("You cannot file in this batch"),
         N_("This batch is for other subject classes. If you think this is wrong, ask your registration point."),

@@ -31,9 +31,15 @@ def offices_app(portal_app: Callable[[Portal], Flask]) -> Flask:
 
 
 @pytest.fixture
-def stranger(offices_app: Flask) -> Browser:
-    """A browser at the management edition in which nobody has signed in; it reads English."""
-    return in_english(Browser(over_wsgi(offices_app), SITE))
+def new_stranger(offices_app: Flask) -> Callable[[], Browser]:
+    """A function that opens a browser at the management edition in which nobody has signed in; it reads English."""
+    return lambda: in_english(Browser(over_wsgi(offices_app), SITE))
+
+
+@pytest.fixture
+def stranger(new_stranger: Callable[[], Browser]) -> Browser:
+    """Such a browser."""
+    return new_stranger()
 
 
 @pytest.fixture

@@ -174,8 +174,8 @@ def test_a_first_password_must_be_changed(world: World, desk: Desk, offices: Off
     given = appointments.reset_password(world.database, world.keys, new.login)
     assert given.password is not None
     visitor = offices.visitor(new)
-    assert desk.change_password(visitor, "not this", PASSWORD, world.where()) is False
-    assert desk.change_password(visitor, given.password, PASSWORD, world.where()) is True
+    assert desk.change_password(visitor, "not this", PASSWORD, world.where()) == Refused()
+    assert isinstance(desk.change_password(visitor, given.password, PASSWORD, world.where()), Opened)
     assert not offices.visitor(new).must_change_password
     assert isinstance(desk.sign_in(new.login, PASSWORD, offices.digits(new), world.where()), Opened)
     assert acts(world, new.id) == [

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from admin import proposals, scope, withdrawals
 from admin.deeds import KINDS
 from admin.officers import Role, Visitor
-from admin.proposals import Mistyped, Proposed
+from admin.proposals import AlreadyProposed, Mistyped, Proposed
 from app.db import Database
 from app.errors import NotAllowed, NotFound, OutOfDate
 from tests.admin.keepers import LIFE, Keepers
@@ -74,8 +74,9 @@ def test_half_an_hour_later_it_has_expired_and_can_be_proposed_anew(
     world: World, keepers: Keepers, first: Visitor
 ) -> None:
     act = propose(keepers, first)
-    with pytest.raises(OutOfDate):  # the same waits already
+    with pytest.raises(AlreadyProposed) as same:
         propose(keepers, first)
+    assert same.value.act == act
     world.do("UPDATE proposals SET expires_at = clock_timestamp() WHERE id = :id", id=act)
     with pytest.raises(OutOfDate):
         keepers.approve(keepers.second, act)

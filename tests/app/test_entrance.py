@@ -113,7 +113,9 @@ def test_a_day_later_the_tries_are_free_again(world: World) -> None:
     world.do("INSERT INTO waits VALUES (:b, 50, now() - interval '25 hours', now() - interval '24 hours')", b=bucket)
     with world.database.transaction() as session:
         together(session, accounts.failed(bucket))
-    assert world.value("SELECT failures FROM waits WHERE bucket = :b", b=bucket) == 1
+    assert world.rows("SELECT failures, until <= clock_timestamp() AS free FROM waits WHERE bucket = :b", b=bucket) == [
+        {"failures": 1, "free": True}
+    ]
 
 
 def test_the_same_two_codes_are_asked_of_a_serial_and_a_number_every_time_known_or_not(world: World) -> None:

@@ -194,6 +194,22 @@ def test_a_replacement_takes_two_officers_and_is_in_force_at_once(
     assert len(set(both.values()) - {None}) == 2
 
 
+def test_what_an_office_above_has_proposed_is_not_shown_to_who_proposes_it_again(
+    officer_browser: Callable[..., Browser], keepers: Keepers, world: World
+) -> None:
+    person = world.candidate()
+    world.activate(person)
+    span = keepers.take_in("1777", cards=4)
+    keepers.bring(world.point, Span(span.first, span.first + 1))
+    keepers.bring(world.county, Span(span.first + 2, span.last))
+    keepers.ask_replacement(keepers.at(world.county), person, serial_of(span.last))
+    school = officer_browser(world.point)
+    typed = {"cause": "lost", "reason": "lost on the bus", "id_tail": person.id_no[-6:], "seen": "y"}
+    page = submit(school, school.get(f"/counter/{person.id}/replace"), "serial", serial=serial_of(span.first), **typed)
+    assert (page.status, "This is proposed already" in page.title) == (409, True)
+    assert serial_of(span.last) not in page.text
+
+
 def test_the_register_and_its_exports_hold_no_secret(
     officer_browser: Callable[..., Browser], keepers: Keepers, world: World, person: Person
 ) -> None:

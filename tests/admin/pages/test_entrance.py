@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from flask import Flask
 
-from admin.browser import Browser
-from tests.admin.colleagues import PASSWORD, Offices, sign_in
+from admin.browser import Browser, Page
+from admin.pages import entrance
+from tests.admin.colleagues import PASSWORD, Colleague, Offices, sign_in
 from tests.fixtures import SITE, over_wsgi
 from tests.makers import World
 
@@ -82,6 +84,25 @@ def test_a_wait_is_said_with_its_length(stranger: Browser, offices: Offices) -> 
     assert 0 < int(page.header("Retry-After")) <= 30
 
 
+def test_who_has_forgotten_the_password_is_sent_to_those_who_keep_the_account(stranger: Browser) -> None:
+    page = stranger.get("/sign-in")
+    assert "The system administrator of your office, or of the office above, gives you a new first" in page.words
+    assert "of the province" not in page.words
+
+
+def test_the_browser_of_an_earlier_sign_in_is_not_kept_waiting_by_strangers(
+    stranger: Browser, offices: Offices, new_stranger: Callable[[], Browser], world: World
+) -> None:
+    who = offices.appoint()
+    sign_in(stranger, who, offices.digits(who))
+    stranger.submit(stranger.page.form(action="/sign-out"))
+    attacker = new_stranger()
+    for _ in range(6):
+        sign_in(attacker, who, "000000")
+    assert sign_in(attacker, who, "000000").status == 429
+    assert sign_in(stranger, who, offices.digits(who, 1)).url == f"{SITE}/progress/{world.province}"
+
+
 def test_signing_out_ends_it(officer_browser: Callable[..., Browser], world: World) -> None:
     browser = officer_browser()
     old = dict(browser.cookies)
@@ -142,6 +163,20 @@ def test_a_first_password_comes_before_everything(stranger: Browser, offices: Of
     assert "Your new password is in force." in page.words
 
 
+def test_a_stolen_session_ends_with_the_password_and_a_proof_gets_no_fresher_by_it(
+    officer_browser: Callable[..., Browser], stranger: Browser, world: World
+) -> None:
+    browser, thief = officer_browser(), stranger
+    thief.cookies["__Host-oid"] = browser.cookies["__Host-oid"]
+    assert thief.get("/progress").url == f"{SITE}/progress/{world.province}"
+    world.do("UPDATE officer_sessions SET proved_at = proved_at - interval '6 minutes'")
+    form = browser.get("/password").form(has="old")
+    page = browser.submit(form, {"old": PASSWORD, "new": NEW, "again": NEW})
+    assert (page.status, page.url) == (200, f"{SITE}/progress/{world.province}")
+    assert thief.get("/progress").url.startswith(f"{SITE}/sign-in")
+    assert world.value("SELECT clock_timestamp() - proved_at FROM officer_sessions") > timedelta(minutes=5)
+
+
 def test_a_proof_renews_the_cookie_and_leads_back(officer_browser: Callable[..., Browser], offices: Offices) -> None:
     who = offices.appoint()
     browser = officer_browser()
@@ -153,6 +188,74 @@ def test_a_proof_renews_the_cookie_and_leads_back(officer_browser: Callable[...,
     page = browser.submit(page.form(has="digits"), values)
     assert (page.status, page.url) == (200, f"{SITE}/counter")
     assert browser.cookies["__Host-oid"] != before
+
+
+# --- a form sent when the last proof is too long ago -----------------------------------------------------
+
+REASON = "the line was cut"
+
+
+@pytest.fixture
+def late(world: World, offices: Offices, officer_browser: Callable[..., Browser]) -> tuple[Browser, Colleague, Page]:
+    """An officer of the province who has proposed a pause, with a browser at the page that came in its place."""
+    world.batch("1")
+    who, browser = offices.appoint(), officer_browser()
+    browser.cookies["__Host-oid"] = offices.open_session(who)
+    form = browser.get("/schedule/1/pause").form(has="reason")
+    world.do("UPDATE officer_sessions SET proved_at = proved_at - interval '6 minutes'")
+    return browser, who, browser.submit(form, {"reason": REASON})
+
+
+def prove(browser: Browser, page: Page, digits: str, **more: str) -> Page:
+    return browser.submit(page.form(has="digits"), {"password": PASSWORD, "digits": digits} | more)
+
+
+def test_what_was_typed_is_sent_after_a_fresh_proof_by_one_button(
+    world: World, offices: Offices, late: tuple[Browser, Colleague, Page]
+) -> None:
+    browser, who, page = late
+    assert (page.status, page.heading) == (403, "Confirm that it is you")
+    assert "More than five minutes have passed" in page.words
+    assert REASON not in page.text
+    page = prove(browser, page, "000000")
+    assert page.status == 422
+    page = prove(browser, page, offices.digits(who))
+    assert (page.status, page.heading) == (200, "What you typed is still here")
+    assert world.value("SELECT count(*) FROM proposals") == 0
+    assert "/acts/" in browser.submit(page.form(has="reason")).url
+    assert world.rows("SELECT reason, proposed_by FROM proposals") == [{"reason": REASON, "proposed_by": who.id}]
+
+
+def test_what_was_typed_outlasts_a_wait(late: tuple[Browser, Colleague, Page]) -> None:
+    browser, _, page = late
+    kept = dict(page.form(has="digits").fields)["kept"]
+    for _ in range(7):
+        page = prove(browser, page, "000000")
+    assert page.status == 429
+    assert 0 < int(page.header("Retry-After")) <= 30
+    assert dict(page.form(has="digits").fields)["kept"] == kept
+
+
+def test_nobody_else_gets_what_was_typed(
+    world: World, offices: Offices, officer_browser: Callable[..., Browser], late: tuple[Browser, Colleague, Page]
+) -> None:
+    first, _, page = late
+    kept = dict(page.form(has="digits").fields)["kept"]
+    other, browser = offices.appoint(), officer_browser()
+    browser.cookies["__Host-oid"] = offices.open_session(other)
+    page = prove(browser, browser.get("/prove"), offices.digits(other), kept=kept)
+    assert page.url == f"{SITE}/progress/{world.province}"
+    # nor does somebody who has signed in at the first one's browser send it as their own
+    form = first.get("/help").form(action="/sign-out")
+    first.cookies["__Host-oid"] = browser.cookies["__Host-oid"]
+    world.do("UPDATE officer_sessions SET proved_at = proved_at - interval '6 minutes'")
+    assert first.send("POST", "/schedule/1/pause", [*form.fields, ("reason", REASON)]).status == 409
+
+
+def test_passwords_are_typed_at_the_door_alone() -> None:
+    """What asks for a proof carries whatever was typed into it."""
+    pages = Path(entrance.__file__).parent.glob("*.py")
+    assert [path.name for path in pages if "PasswordField" in path.read_text("utf-8")] == ["entrance.py"]
 
 
 def test_an_appointment_that_ends_is_refused_at_the_next_request(

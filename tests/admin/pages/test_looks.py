@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from admin.alerts import Finding, raise_
 from admin.spans import Span, serial_of
-from tests.admin.colleagues import Colleague, Offices
+from tests.admin.colleagues import PASSWORD, Colleague, Offices
 from tests.admin.keepers import Keepers
 from tests.admin.sealing import seal
 from tests.filing import file
@@ -102,7 +102,9 @@ def go_on(page: Page) -> None:
 
 
 @pytest.mark.parametrize("width", [1280, 320])
-def test_every_page_reads_well(open_page: Callable[..., Page], width: int, person: Person) -> None:
+def test_every_page_reads_well(
+    open_page: Callable[..., Page], world: World, offices: Offices, who: Colleague, width: int, person: Person
+) -> None:
     page = open_page(width, signed_in=False)
     page.goto("/")
     inspect(page)
@@ -131,6 +133,15 @@ def test_every_page_reads_well(open_page: Callable[..., Page], width: int, perso
     page.locator("#id_tail").fill(person.id_no[-6:])
     page.locator("#reason").fill("忘记密码")
     page.locator("#seen").check()
+    world.do("UPDATE officer_sessions SET proved_at = proved_at - interval '6 minutes'")
+    go_on(page)
+    expect(page.locator("#digits")).to_be_visible()
+    inspect(page)
+    page.locator("#password").fill(PASSWORD)
+    page.locator("#digits").fill(offices.digits(who))
+    go_on(page)
+    expect(page.locator("h1")).to_have_text("您填写的内容还在")
+    inspect(page)
     go_on(page)
     expect(page.locator(".document-head")).to_be_visible()
     inspect(page)

@@ -100,6 +100,18 @@ def test_what_cannot_be_done_is_said_at_once(world: World, province: tuple[Brows
     assert "Only an open batch can be paused." in second.page.words
 
 
+def test_who_proposes_what_a_colleague_has_proposed_is_led_to_it_and_can_approve(
+    world: World, province: tuple[Browser, Browser]
+) -> None:
+    first, second = province
+    form = second.get("/schedule/1/pause").form(has="reason")
+    assert propose(first, "pause") == 200
+    page = second.submit(form, {"reason": "the line was cut"})
+    assert (page.status, page.url) == (200, first.page.url)
+    assert "This is proposed already, as you see here, and waits for a second officer." in page.words
+    assert "Approved and done" in second.submit(page.form(action="/approve"), {"word": "1"}).words
+
+
 def test_other_offices_read_the_calendar_and_no_more(world: World, officer_browser: Callable[..., Browser]) -> None:
     world.batch("1")
     school = officer_browser(world.point, "approver")
