@@ -26,18 +26,22 @@ class Part:
 
 
 def parts(database: Database, settings: Settings, keys: KeyRing, portal: Portal) -> Iterator[Part]:
-    """Every part in turn. The database's two stand first: where it is away, nothing more is asked of it."""
+    """Every part in turn. The database's stand first: where it is away, nothing more is asked of it.
+
+    The sealer is looked at where people file; the offices' role is shown no filing outside an officer's scope.
+    """
     try:
         with database.transaction() as session:
             session.execute(_WRITE, {"portal": portal})
             in_doubt = clocks.in_doubt(session)
-            lag = sealer_lag(session, settings.watch)
+            lag = sealer_lag(session, settings.watch) if portal == "candidates" else None
     except Unavailable as error:
         yield Part("database", str(error))
     else:
         yield Part("database", "")
         yield Part("clock", "in doubt, filing is suspended" if in_doubt else "")
-        yield Part("sealer", f"{lag:.0f} s behind" if lag > settings.watch.sealer_seconds else "")
+        if lag is not None:
+            yield Part("sealer", f"{lag:.0f} s behind" if lag > settings.watch.sealer_seconds else "")
     yield Part("signer", signer(settings, keys))
 
 

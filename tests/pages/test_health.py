@@ -31,7 +31,10 @@ def ask(app: Flask, path: str = "/ready", **headers: str) -> tuple[int, str]:
 
 def test_all_is_well(app: Flask, world: World) -> None:
     before = world.value("SELECT sum(extract(epoch FROM at)) FROM probes")
-    assert ask(app) == (200, "database: ok\nclock: ok\nsealer: ok\nsigner: ok\n")
+    status, text = ask(app)
+    assert status == 200
+    assert text.replace("sealer: ok\n", "") == "database: ok\nclock: ok\nsigner: ok\n"
+    assert ("sealer: ok" in text) is (app.extensions["zhiyuan"].portal.name == "candidates")
     assert world.value("SELECT sum(extract(epoch FROM at)) FROM probes") > before
     assert ask(app, "/live") == (200, "live\n")
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from flask import Flask
+from sqlalchemy import event
 from werkzeug.routing import Rule
 
 from admin import refusals, rooms
@@ -15,6 +16,7 @@ from admin.browser import Answer, Browser
 from admin.officers import ROLES, Role
 from admin.pages import OPEN
 from admin.spans import Span, serial_of
+from app.evidence import masked
 from app.web.portal import Services
 from tests.admin.colleagues import Offices
 from tests.admin.keepers import Keepers
@@ -95,6 +97,20 @@ class Scene:
         address = re.sub(r"<any\(.*, (\w+)\):\w+>", r"\1", address)
         return address.replace("<string(length=4):lot>", "1701").replace("<string:batch>", "1")
 
+    def marks(self, *names: str) -> list[str]:
+        """What tells a candidate of these offices: the name, the end of the number, the serial of the card."""
+        return [
+            mark
+            for name in names
+            if name in self.candidates
+            for row in self.world.rows(
+                "SELECT c.name, c.candidate_no, b.serial FROM candidates c"
+                " JOIN bindings b ON b.candidate_id = c.id WHERE c.id = :id",
+                id=self.candidates[name],
+            )
+            for mark in (row["name"], row["candidate_no"], masked(row["candidate_no"]), row["serial"])
+        ]
+
     def knows(self, rule: Rule, name: str) -> bool:
         """Whether there is what the page is about."""
         return not re.search(r"/0(/|$)", self.address(rule, name))
@@ -118,7 +134,7 @@ def scene(world: World, keepers: Keepers, offices: Offices) -> Scene:
     ids["other county"] = world.new_county("430103", "天心区")
     ids["its point"] = world.new_point("天心中学", ids["other county"])
     world.batch("1")
-    people = {name: world.candidate(point=ids[name]) for name in ids if "point" in name}
+    people = {name: world.candidate(point=ids[name], name=f"考生 {name}") for name in ids if "point" in name}
     for person in people.values():
         world.activate(person)
     moved: dict[str, int] = {}
@@ -253,6 +269,42 @@ def test_another_office_does_not_exist(
             asked.append((role, scene.offices[mine], rule.endpoint))
     assert len(asked) >= 7
     assert kept(scene.world, 404) == asked
+
+
+#: the gate, as the driver gets it
+GATE = re.compile(r"p\.path ~>=~ %\(within\)s AND p\.path ~<~ \(CAST\(%\(within\)s AS text\) \|\| '~'\)")
+
+
+@pytest.mark.parametrize("mine", ["point", "other county"])
+def test_with_a_bug_planted_in_the_gate_the_database_still_shows_nobody_elsewhere(
+    offices_app: Flask, officer_browser: Callable[..., Browser], scene: Scene, mine: str
+) -> None:
+    planted = []
+
+    def forget(_connection: object, _cursor: object, statement: str, parameters: object, *_: object) -> object:
+        statement, found = GATE.subn("CAST(%(within)s AS text) IS NOT NULL", statement)
+        planted.append(found)
+        return statement, parameters
+
+    database = offices_app.extensions["zhiyuan"].database
+    for engine in (database.engine, database.reader):
+        event.listen(engine, "before_cursor_execute", forget, retval=True)
+    elsewhere = ["sibling point", "its point"] if mine == "point" else ["point", "county"]
+    marks = scene.marks(*elsewhere)
+    for role in ROLES:
+        browser = officer_browser(scene.offices[mine], role)
+        token = tokens(browser)
+        for rule, method in rules(offices_app):
+            for name in elsewhere if "<int:" in str(rule) else elsewhere[:1]:
+                if rule.endpoint != "entrance.sign_out" and scene.knows(rule, name):
+                    fields = token | FORMS.get(rule.endpoint, {})
+                    _, _, body = ask(offices_app, browser, method, scene.address(rule, name), fields)
+                    shown = [mark for mark in marks if mark.encode() in body]
+                    assert not shown, (role, rule, method, name, shown)
+    assert sum(planted) > 20
+    # the gate stands open: the office's page is there, and empty
+    empty = officer_browser(scene.offices[mine]).get(f"/progress/{scene.offices[elsewhere[0]]}?batch=1")
+    assert (empty.status, "0 of 0 have filed or waived" in empty.words) == (200, True)
 
 
 def test_ones_own_office_and_those_below_exist(

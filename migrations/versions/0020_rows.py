@@ -1,0 +1,43 @@
+"""Rows of candidates: beneath the gate an office sees who has filed, drafted, bound or signed in below it only.
+
+So far that held of `candidates` and `tallies`; what hangs on a candidate was shown of the whole province to whoever got
+past the gate. What a candidate filed stays visible to an office they moved away from, for it counted them. The sealer
+and the candidates' portal read all.
+"""
+
+from alembic import op
+
+revision = "0020"
+down_revision = "0019"
+branch_labels = None
+depends_on = None
+
+# the rules of the tables named inside hold there, too
+_HERE = "EXISTS (SELECT FROM candidates c WHERE c.id = {table}.candidate_id)"
+_WAS_HERE = "EXISTS (SELECT FROM point_moves m WHERE m.candidate_id = filings.candidate_id)"
+#: tables that had no policy: who else goes on reading and writing all of it
+NEW = {
+    "filings": ("zhiyuan_candidates, zhiyuan_sealer", f"{_HERE.format(table='filings')} OR {_WAS_HERE}"),
+    "drafts": ("zhiyuan_candidates", _HERE.format(table="drafts")),
+    "card_uses": ("zhiyuan_candidates", _HERE.format(table="card_uses")),
+}
+#: tables whose rows were all `seen`
+SEEN = ("accounts", "bindings")
+
+
+def upgrade() -> None:
+    for table, (others, rule) in NEW.items():
+        op.execute(f"CREATE POLICY whole_province ON {table} TO {others} USING (true)")
+        op.execute(f"CREATE POLICY within_scope ON {table} FOR SELECT TO zhiyuan_offices USING ({rule})")
+        op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
+    for table in SEEN:
+        op.execute(f"ALTER POLICY seen ON {table} USING ({_HERE.format(table=table)})")
+
+
+def downgrade() -> None:
+    for table in SEEN:
+        op.execute(f"ALTER POLICY seen ON {table} USING (true)")
+    for table in NEW:
+        op.execute(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY")
+        op.execute(f"DROP POLICY within_scope ON {table}")
+        op.execute(f"DROP POLICY whole_province ON {table}")
