@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, ForeignKey, Integer, text
+from sqlalchemy import Connection, ForeignKey, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from admin.categories import Counts, Part, Row
 from admin.completeness import counts
 from app import audit
 from app.db import Base, Moment, together
-from app.tallies import STATES
+from app.tallies import STATES, Counted
 
 #: two passes closer than this are one
 CLOSEST: Final = timedelta(minutes=20)
@@ -26,7 +26,7 @@ DAILY_FOR: Final = timedelta(days=60)
 _AGO: Final = {"hour": (timedelta(hours=1), timedelta(minutes=40)), "day": (timedelta(days=1), timedelta(minutes=90))}
 
 
-class Snapshot(Base):
+class Snapshot(Counted, Base):
     """The counts of one office in one batch at one time."""
 
     __tablename__ = "tally_snapshots"
@@ -34,13 +34,6 @@ class Snapshot(Base):
     office_id: Mapped[int] = mapped_column(ForeignKey("offices.id"), primary_key=True)
     batch_id: Mapped[int] = mapped_column(ForeignKey("batches.id", ondelete="CASCADE"), primary_key=True)
     taken_at: Mapped[Moment] = mapped_column(primary_key=True)
-    never_signed_in: Mapped[int] = mapped_column(Integer)
-    not_bound: Mapped[int] = mapped_column(Integer)
-    nothing_filed: Mapped[int] = mapped_column(Integer)
-    draft_only: Mapped[int] = mapped_column(Integer)
-    filed: Mapped[int] = mapped_column(Integer)
-    waived: Mapped[int] = mapped_column(Integer)
-    not_eligible: Mapped[int] = mapped_column(Integer)
 
 
 # --- the pass ----------------------------------------------------------------------------------------

@@ -16,13 +16,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Literal
 
-from sqlalchemy import CheckConstraint, Connection, ForeignKey, Integer, LargeBinary, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Connection, ForeignKey, LargeBinary, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app import proofs
 from app.db import Base, Moment, Octets, Small, Words
 from app.errors import NotFound
 from app.filings import RECORD_FIELDS, record
+from app.tallies import Counted
 from app.witnesses import NOTED
 
 #: that the seal `s` is of the batch `b` as it has closed last
@@ -113,20 +114,13 @@ class SealedFiling(Base):
     digest: Mapped[Octets]
 
 
-class SealedTally(Base):
+class SealedTally(Counted, Base):
     """What one office had counted in a batch when it was sealed (`app.tallies`)."""
 
     __tablename__ = "sealed_tallies"
 
     seal: Mapped[int] = mapped_column(ForeignKey("seals.number"), primary_key=True)
     office_id: Mapped[int] = mapped_column(ForeignKey("offices.id"), primary_key=True)
-    never_signed_in: Mapped[int] = mapped_column(Integer)
-    not_bound: Mapped[int] = mapped_column(Integer)
-    nothing_filed: Mapped[int] = mapped_column(Integer)
-    draft_only: Mapped[int] = mapped_column(Integer)
-    filed: Mapped[int] = mapped_column(Integer)
-    waived: Mapped[int] = mapped_column(Integer)
-    not_eligible: Mapped[int] = mapped_column(Integer)
 
 
 class SealTile(Base):

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from sqlalchemy import CheckConstraint, ForeignKey, text
+from sqlalchemy import CheckConstraint, ForeignKey, Integer, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.db import Base, Write
@@ -26,6 +26,18 @@ STATES: Final[tuple[State, ...]] = (
 )
 
 _COLUMNS: Final = ", ".join(STATES)
+
+
+class Counted:
+    """A column for each state: how many candidates were in it when they were counted."""
+
+    never_signed_in: Mapped[int] = mapped_column(Integer)
+    not_bound: Mapped[int] = mapped_column(Integer)
+    nothing_filed: Mapped[int] = mapped_column(Integer)
+    draft_only: Mapped[int] = mapped_column(Integer)
+    filed: Mapped[int] = mapped_column(Integer)
+    waived: Mapped[int] = mapped_column(Integer)
+    not_eligible: Mapped[int] = mapped_column(Integer)
 
 
 class Tally(Base):
