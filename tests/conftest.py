@@ -1,7 +1,8 @@
 """One real PostgreSQL and one real Redis for a whole run, and databases cloned from a migrated template.
 
 The first test that asks for a server starts both (a run of pure tests starts none); the workers of
-pytest-xdist share them; the process that began the run stops them. With DATABASE_URL (a login that may
+pytest-xdist share them; the process that began the run stops them. Their files are in memory where there is
+room. With DATABASE_URL (a login that may
 create databases) and REDIS_URL set, those servers are used instead: only PostgreSQL databases named
 `zhiyuan_test_…` are made and dropped, and of Redis' numbered ones 1 to 15 are emptied.
 """
@@ -15,7 +16,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import psycopg
@@ -33,6 +36,10 @@ pytest_plugins = ("tests.fixtures",)
 ROOT = Path(__file__).parent.parent
 RUN = "ZHIYUAN_TEST_RUN"  # the run's directory, inherited by the workers
 TEMPLATE = "zhiyuan_test_template"
+MEMORY = Path("/dev/shm")  # noqa: S108 -- only directories of a new name are made in it
+ROOM = 1 << 30  # a run takes a third of it
+
+NewDatabase = Callable[[], AbstractContextManager[str]]
 
 hypothesis.settings.register_profile("here", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
@@ -42,9 +49,7 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "here")
 def pytest_configure(config: pytest.Config) -> None:
     """Name the run's directory before the workers start."""
     if not hasattr(config, "workerinput"):
-        run = Path(tempfile.mkdtemp(prefix="zhiyuan-test-"))
-        run.chmod(0o711)  # as root, PostgreSQL's account passes through it
-        os.environ[RUN] = str(run)
+        os.environ[RUN] = str(directory_for_servers("zhiyuan-test-"))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -57,8 +62,17 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         if ready.exists():
             found = json.loads(ready.read_text())
             if found["external"]:
-                _drop(found["DATABASE_URL"], found["template"])
+                with _owner(found["DATABASE_URL"]) as owner:
+                    _drop(owner, found["template"])
         shutil.rmtree(run)
+
+
+def directory_for_servers(prefix: str) -> Path:
+    """A new directory, in memory where there is room: on a disk a database takes ten times as long to be made."""
+    room = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM
+    directory = Path(tempfile.mkdtemp(prefix=prefix, dir=MEMORY if room else None))
+    directory.chmod(0o711)  # as root, PostgreSQL's account passes through it
+    return directory
 
 
 def alembic_config(url: str) -> Config:
@@ -97,7 +111,8 @@ def _urls(run: Path) -> dict[str, str]:
 
 
 def _make_template(url: str, name: str) -> None:
-    _create(url, name, "template0")
+    with _owner(url) as owner:
+        _create(owner, name, "template0")
     command.upgrade(alembic_config(_named(url, name)), "head")
 
 
@@ -105,50 +120,51 @@ def _named(url: str, name: str) -> str:
     return make_url(url).set(database=name).render_as_string(hide_password=False)
 
 
-def _execute(url: str, statement: sql.Composed) -> None:
+def _owner(url: str) -> psycopg.Connection[Any]:
     plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(plain, autocommit=True) as connection:
-        connection.execute(statement)
+    return psycopg.connect(plain, autocommit=True)
 
 
-def _create(url: str, name: str, template: str) -> None:
+def _create(owner: psycopg.Connection[Any], name: str, template: str) -> None:
     # Copying files is quickest where a checkpoint costs nothing, that is with fsync off.
     statement = "CREATE DATABASE {} TEMPLATE {} ENCODING 'UTF8' STRATEGY file_copy"
-    _execute(url, sql.SQL(statement).format(sql.Identifier(name), sql.Identifier(template)))
+    owner.execute(sql.SQL(statement).format(sql.Identifier(name), sql.Identifier(template)))
 
 
-def _drop(url: str, name: str) -> None:
-    _execute(url, sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+def _drop(owner: psycopg.Connection[Any], name: str) -> None:
+    owner.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @pytest.fixture(scope="session")
-def new_database(servers: dict[str, str], worker_id: str) -> Iterator[Callable[[], str]]:
-    """A function that makes a fresh migrated database and returns its URL; all are dropped at the end."""
-    made: list[str] = []
+def new_database(servers: dict[str, str], worker_id: str) -> Iterator[NewDatabase]:
+    """Makes a fresh migrated database, gives its URL, and drops it when its user is done."""
     numbers = itertools.count(1)
+    with _owner(servers["DATABASE_URL"]) as owner:
 
-    def make() -> str:
-        name = f"zhiyuan_test_{servers['template'][-8:]}_{worker_id}_{next(numbers)}"
-        _create(servers["DATABASE_URL"], name, servers["template"])
-        made.append(name)
-        return _named(servers["DATABASE_URL"], name)
+        @contextmanager
+        def make() -> Iterator[str]:
+            name = f"zhiyuan_test_{servers['template'][-8:]}_{worker_id}_{next(numbers)}"
+            _create(owner, name, servers["template"])
+            try:
+                yield _named(servers["DATABASE_URL"], name)
+            finally:
+                _drop(owner, name)
 
-    yield make
-    if servers["external"]:
-        for name in made:
-            _drop(servers["DATABASE_URL"], name)
+        yield make
 
 
 @pytest.fixture
-def database_url(new_database: Callable[[], str]) -> str:
+def database_url(new_database: NewDatabase) -> Iterator[str]:
     """A migrated empty database of this test's own, to commit to and to break."""
-    return new_database()
+    with new_database() as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
-def module_database_url(new_database: Callable[[], str]) -> str:
+def module_database_url(new_database: NewDatabase) -> Iterator[str]:
     """A migrated database the tests of one module share: what one commits, the next finds."""
-    return new_database()
+    with new_database() as url:
+        yield url
 
 
 @pytest.fixture
@@ -165,8 +181,7 @@ def redis_url(servers: dict[str, str], worker_id: str) -> str:
 @pytest.fixture
 def server_directory() -> Iterator[Path]:
     """A directory for servers of a test's own, to kill and freeze; their account can pass into it."""
-    directory = Path(tempfile.mkdtemp(prefix="zhiyuan-own-"))
-    directory.chmod(0o711)
+    directory = directory_for_servers("zhiyuan-own-")
     yield directory
     embedded.Redis(directory).stop()
     embedded.Postgres(directory).stop()

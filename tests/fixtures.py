@@ -7,6 +7,7 @@ from typing import Any, Self
 import psycopg
 import pytest
 from flask import Flask
+from jinja2.bccache import Bucket, BytecodeCache
 from sqlalchemy import event
 from werkzeug.test import Client
 
@@ -60,14 +61,32 @@ def over_wsgi(app: Flask) -> Transport:
     return send
 
 
+class _Compiled(BytecodeCache):
+    """Templates compiled once for all applications of a process, which would each compile the same."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, str], Any] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._kept.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._kept[bucket.key, bucket.checksum] = bucket.code
+
+
+_COMPILED = _Compiled()
+
+
 @pytest.fixture
 def portal_app(world: World) -> Iterator[Callable[[Portal], Flask]]:
     """A function that builds the application of a portal over this test's province."""
     made: list[Flask] = []
 
     def build(portal: Portal) -> Flask:
-        made.append(create_app(world.settings, portal))
-        return made[-1]
+        app = create_app(world.settings, portal)
+        app.jinja_env.bytecode_cache = _COMPILED
+        made.append(app)
+        return app
 
     yield build
     for app in made:

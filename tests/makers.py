@@ -13,8 +13,9 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from sqlalchemy import text
@@ -27,6 +28,7 @@ from app.candidates import Sealer
 from app.db import Database
 from app.entrance import Activation, Door, SignedIn, Where
 from app.offices import Office
+from app.passwords import Profile
 from app.sessions import Visitor
 from app.specs import BatchSpec, ColumnSpec
 from cards.codes import Algorithm
@@ -45,6 +47,7 @@ COLUMN: dict[str, Any] = {
     "majors_per_institution": 6,
     "major_adjust": True,
 }
+_MAJORS = {"01": "计算机科学与技术", "02": "法学", "03": "临床医学"}
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _CHECKS = "10X98765432"
 
@@ -112,6 +115,25 @@ _CROWD = (
 )
 
 
+@cache
+def _secrets() -> dict[str, bytes]:
+    """The files of a key ring: the same for every province of a process, so that what is sealed once can be kept."""
+    with TemporaryDirectory() as directory:
+        key_files.make(Path(directory))
+        return {path.name: path.read_bytes() for path in Path(directory).iterdir()}
+
+
+@cache
+def _lot(request: LotRequest, key: bytes) -> tuple[Made, ...]:
+    """A lot's cards, made once in a process: Argon2id of each code is most of what a candidate costs."""
+    return tuple(make_lot(request, {request.key_version: key}))
+
+
+@cache
+def _sealed(password: str, version: int, pepper: bytes, profile: Profile) -> str:
+    return passwords.seal(password, {version: pepper}, profile)
+
+
 @dataclass
 class World:
     """One database and what has been made in it."""
@@ -126,12 +148,20 @@ class World:
 
     @cached_property
     def keys(self) -> KeyRing:
-        key_files.make(self.keys_directory)
+        self._make_keys()
         return KeyRing.load(self.keys_directory)
+
+    def _make_keys(self) -> None:
+        self.keys_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not any(self.keys_directory.iterdir()):
+            for name, content in _secrets().items():
+                (self.keys_directory / name).touch(mode=0o600)
+                (self.keys_directory / name).write_bytes(content)
+        key_files.make(self.keys_directory)
 
     @cached_property
     def settings(self) -> Settings:
-        key_files.make(self.keys_directory)
+        self._make_keys()
         return Settings(
             database_url=self.url,
             redis_url=self.redis_url,
@@ -283,8 +313,8 @@ class World:
         people: list[Person] = []
         first = next(self._numbers) * 10 + 100_000
         lot = self._new_lot()
-        made = list(make_lot(LotRequest(lot, count, codes, Algorithm.SHA256, 1), self.keys.card_key))
-        stored = passwords.seal(PASSWORD, self.keys.password_pepper, passwords.CANDIDATE)
+        made = self._made(lot, count, codes)
+        stored = self.sealed(PASSWORD, passwords.CANDIDATE)
         births = [date(1999, 1 + at // 28 % 12, 1 + at % 28) for at in range(count)]
         for at, card in enumerate(made):
             id_no = id_number(births[at], at)
@@ -303,6 +333,9 @@ class World:
     def _new_lot(self) -> str:
         made: int = self.value("SELECT count(*) FROM lots")
         return f"{made + 1:04d}"
+
+    def _made(self, lot: str, cards: int, codes: int) -> tuple[Made, ...]:
+        return _lot(LotRequest(lot, cards, codes, Algorithm.SHA256, 1), self.keys.card_key[1])
 
     def _insert_crowd(
         self,
@@ -332,6 +365,11 @@ class World:
         for statement in _CROWD:
             session.execute(text(statement), rows)
 
+    def sealed(self, password: str, profile: Profile) -> str:
+        """What is stored of a password; one sealed before in this process is not sealed again."""
+        version, pepper = max(self.keys.password_pepper.items())
+        return _sealed(password, version, pepper, profile)
+
     def visitor(self, session_id: str, device: bytes | None = b"d" * 32) -> Visitor:
         """Who is behind a session, as the portal's gate would find."""
         with self.database.reading() as connection:
@@ -343,8 +381,7 @@ class World:
         """A card from stock."""
         if not self._stock:
             lot = self._new_lot()
-            request = LotRequest(lot, 5, 40, Algorithm.SHA256, 1)
-            self._stock = list(make_lot(request, self.keys.card_key))
+            self._stock = list(self._made(lot, 5, 40))
             with self.database.transaction() as session:
                 row = Lot(
                     code=lot,
@@ -402,46 +439,25 @@ class World:
     def _catalogue(self, spec: BatchSpec) -> None:
         if not self.value("SELECT count(*) FROM catalogues"):
             self.do("INSERT INTO catalogues (version, source, digest, plans) VALUES (1, 'makers', '', 0)")
-        for column in spec.columns:
-            for subject_class in spec.subject_classes:
-                for number in range(1, 13):
-                    for major in ("01", "02", "03"):
-                        self.plan(spec.code, column.code, subject_class, f"43{number:02d}", major)
+        self._insert_plans(
+            [
+                _plan(spec.code, column.code, subject_class, f"43{number:02d}", major)
+                for column in spec.columns
+                for subject_class in spec.subject_classes
+                for number in range(1, 13)
+                for major in _MAJORS
+            ]
+        )
 
     def plan(self, batch: str, column: str, subject_class: str, institution: str, major: str, **more: Any) -> None:
         """One row of the catalogue."""
-        values: dict[str, Any] = {
-            "version": 1,
-            "batch_code": batch,
-            "subject_class": subject_class,
-            "column_code": column,
-            "institution_code": institution,
-            "group_code": "",
-            "major_code": major,
-            "institution_name": f"湘江大学{institution}",
-            "group_name": "",
-            "major_name": {"01": "计算机科学与技术", "02": "法学", "03": "临床医学"}.get(major, "数学"),
-            "place": "长沙",
-            "province_name": "湖南",
-            "ownership": "公办",
-            "nature": "",
-            "tags": [],
-            "tuition": 4800,
-            "years": 4,
-            "quota": 30,
-            "subject_first": "",
-            "subject_second": "",
-            "restricted": [],
-            "languages": [],
-            "sex": "",
-            "remark": "",
-            "initials": "XJDX",
-            "major_initials": "JSJ",
-        } | more
-        self.do(
-            f"INSERT INTO plans ({', '.join(values)}) VALUES ({', '.join(f':{name}' for name in values)})",  # noqa: S608
-            **values,
-        )
+        self._insert_plans([_plan(batch, column, subject_class, institution, major) | more])
+
+    def _insert_plans(self, plans: list[dict[str, Any]]) -> None:
+        names = plans[0]
+        insert = f"INSERT INTO plans ({', '.join(names)}) VALUES ({', '.join(f':{name}' for name in names)})"  # noqa: S608
+        with self.database.transaction() as session:
+            session.execute(text(insert), plans)
 
     def move_end(self, batch_id: int, seconds: float) -> None:
         """Set a batch's end to so many seconds from now, past the rule that it only moves later."""
@@ -455,6 +471,37 @@ class World:
     def _count_again(self) -> None:
         with self.database.transaction() as session:
             tallies.recount(session)
+
+
+def _plan(batch: str, column: str, subject_class: str, institution: str, major: str) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "batch_code": batch,
+        "subject_class": subject_class,
+        "column_code": column,
+        "institution_code": institution,
+        "group_code": "",
+        "major_code": major,
+        "institution_name": f"湘江大学{institution}",
+        "group_name": "",
+        "major_name": _MAJORS.get(major, "数学"),
+        "place": "长沙",
+        "province_name": "湖南",
+        "ownership": "公办",
+        "nature": "",
+        "tags": [],
+        "tuition": 4800,
+        "years": 4,
+        "quota": 30,
+        "subject_first": "",
+        "subject_second": "",
+        "restricted": [],
+        "languages": [],
+        "sex": "",
+        "remark": "",
+        "initials": "XJDX",
+        "major_initials": "JSJ",
+    }
 
 
 def content(*institutions: str, column: str = "GEN1", majors: tuple[str, ...] = ("01", "02")) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Officers for tests: appointed through the service's own deeds, with everything a test may need to type."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,7 +9,7 @@ from admin.appointments import Password
 from admin.browser import Browser, Page
 from admin.entrance import Desk, Vouched
 from admin.officers import Role, Visitor
-from app import sessions
+from app import passwords, sessions
 from app.db import clock, together
 from tests.makers import World
 
@@ -33,7 +33,6 @@ class Offices:
     """Officers of a test's province."""
 
     world: World
-    _sealed: dict[str, Password] = field(default_factory=dict)
 
     def appoint(self, office_id: int | None = None, role: Role = "operator", **more: Any) -> Colleague:
         """Somebody appointed for a month, with a password of their own."""
@@ -54,10 +53,7 @@ class Offices:
         return Colleague(given.officer_id, given.login, office_id, role, given.totp_secret)
 
     def _chosen(self, password: str | None) -> Password | None:
-        """A password sealed once for all who have it: sealing takes a quarter of a second."""
-        if password and password not in self._sealed:
-            self._sealed[password] = Password.of(password, self.world.keys)
-        return self._sealed[password] if password else None
+        return Password(password, self.world.sealed(password, passwords.OFFICER)) if password else None
 
     def digits(self, who: Colleague, steps: int = 0) -> str:
         """What the officer's authenticator shows now, or so many steps from now."""

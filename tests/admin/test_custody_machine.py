@@ -4,7 +4,7 @@ A model keeps for every card where it is and what became of it. A step succeeds 
 and after each the books come out at every office and agree with the model card by card.
 """
 
-from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,6 +19,7 @@ from app.db import Database
 from app.errors import Refusal
 from tests.admin.colleagues import Offices
 from tests.admin.keepers import Keepers
+from tests.conftest import NewDatabase
 from tests.makers import World
 
 CARDS = 12
@@ -208,12 +209,9 @@ class Custody:
 @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 @given(steps=STEPS)
 def test_whatever_is_done_in_whatever_order_the_books_come_out(
-    new_database: Callable[[], str], steps: list[tuple[str, int, int, int]]
+    new_database: NewDatabase, steps: list[tuple[str, int, int, int]]
 ) -> None:
-    custody = Custody(new_database())
-    try:
+    with new_database() as url, closing(Custody(url)) as custody:
         for deed, *numbers in steps:
             getattr(custody, deed)(*numbers)
             custody.require_the_books_to_come_out()
-    finally:
-        custody.close()

@@ -22,6 +22,7 @@ from app.columns import BatchSpec, Calendar, ColumnSpec
 from app.offers import NON_PARALLEL, Requirement
 from app.preferences import Answer, Filed, Origin
 from app.rules import Facts
+from tests.conftest import NewDatabase
 from tests.makers import Member, World
 
 FIELDS: Final = ("code", "name", "parent", "level")
@@ -45,19 +46,20 @@ class Year:
 @pytest.fixture(scope="module", params=[2017, 2024])
 def year(
     request: pytest.FixtureRequest,
-    new_database: Callable[[], str],
+    new_database: NewDatabase,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Year]:
     number: Literal[2017, 2024] = request.param
     directory = tmp_path_factory.mktemp(f"calendar{number}")
-    world = World(new_database(), "redis://unused", directory / "keys")
-    calendar = calendar_of(number)
-    first = min(calendar.windows, key=lambda code: calendar.windows[code].opens_at)
-    loading.load_calendar(world.database, calendar.opened(first, datetime.now(UTC)))
-    write_table(directory / "plans.csv", PLANS, plans(calendar), raw=True)
-    assert not loading.load_plans(world.database, directory / "plans.csv").bad
-    yield Year(world, calendar, everybody(world, calendar), mover(world, calendar))
-    world.database.dispose()
+    with new_database() as url:
+        world = World(url, "redis://unused", directory / "keys")
+        calendar = calendar_of(number)
+        first = min(calendar.windows, key=lambda code: calendar.windows[code].opens_at)
+        loading.load_calendar(world.database, calendar.opened(first, datetime.now(UTC)))
+        write_table(directory / "plans.csv", PLANS, plans(calendar), raw=True)
+        assert not loading.load_plans(world.database, directory / "plans.csv").bad
+        yield Year(world, calendar, everybody(world, calendar), mover(world, calendar))
+        world.database.dispose()
 
 
 def plans(calendar: Calendar) -> Iterator[PlanRow]:

@@ -8,7 +8,7 @@ audit entry for every act (I8), and no secret in audit or notices (I9).
 
 import itertools
 import json
-from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -38,6 +38,7 @@ from app.sessions import Visitor
 from tests.admin.colleagues import Offices
 from tests.admin.keepers import Keepers
 from tests.admin.reopening import reopen
+from tests.conftest import NewDatabase
 from tests.makers import World, content
 
 DEVICE = b"d" * 32
@@ -47,14 +48,16 @@ ORIGIN = Origin(ip="127.0.0.1", device="Test", request_id="machine", device_hash
 class Filing(RuleBasedStateMachine):
     """Two candidates, one batch."""
 
-    new_database: Callable[[], str]
+    new_database: NewDatabase
 
     asked = Bundle("asked")
 
     @initialize()
     def province(self) -> None:
-        self.directory = TemporaryDirectory()
-        self.world = World(type(self).new_database(), "", Path(self.directory.name))
+        self.until = ExitStack()
+        url = self.until.enter_context(type(self).new_database())
+        directory = self.until.enter_context(TemporaryDirectory())
+        self.world = World(url, "", Path(directory))
         self.batch_id = self.world.batch("1")
         self.people = [self.world.candidate() for _ in range(2)]
         self.sessions: dict[int, str] = {}
@@ -69,7 +72,7 @@ class Filing(RuleBasedStateMachine):
         if hasattr(self, "world"):
             self.role.dispose()
             self.world.database.dispose()
-            self.directory.cleanup()
+            self.until.close()
 
     # --- steps ----------------------------------------------------------------------------------
 
@@ -319,7 +322,7 @@ class Filing(RuleBasedStateMachine):
             assert person.id_no not in said
 
 
-def test_whatever_is_done_in_whatever_order_the_invariants_hold(new_database: Callable[[], str]) -> None:
+def test_whatever_is_done_in_whatever_order_the_invariants_hold(new_database: NewDatabase) -> None:
     Filing.new_database = staticmethod(new_database)
     run_state_machine_as_test(
         Filing,

@@ -1,14 +1,12 @@
 """The whole walk in a real browser, as a candidate goes it: with script and without, on a desk and on a telephone."""
 
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from itertools import count
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -22,6 +20,7 @@ from admin.stage import Process, Stage, free_port, stage
 from app.db import clock
 from config import embedded
 from tests.browser import ARGUMENTS, executable
+from tests.conftest import directory_for_servers
 from tests.filing import file
 from tests.makers import COLUMN, PASSWORD, Person, World
 from tests.whole.walking import PHONE, WIDE, Paper, Walker, printed, printed_as
@@ -105,8 +104,7 @@ class House:
 
 @pytest.fixture(scope="module")
 def house() -> Iterator[House]:
-    directory = Path(tempfile.mkdtemp(prefix="zhiyuan-walk-"))
-    directory.chmod(0o711)  # as root, PostgreSQL's account passes through it
+    directory = directory_for_servers("zhiyuan-walk-")
     found = executable()
     assert found is not None, "no Chromium runs here"
     try:

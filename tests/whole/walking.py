@@ -19,20 +19,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, Response
 
+from tests.browser import violations
 from tests.makers import Person
 
 WIDE: Final = 1280
 PHONE: Final = 320
 LANG: Final = {"zh": "zh-Hans", "en": "en"}
-_AXE: Final = {
-    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
-    "resultTypes": ["violations"],
-}
-#: colours are the same at every width, and looking at them is two thirds of the work
-_AXE_BUT_COLOURS: Final = _AXE | {"rules": {"color-contrast": {"enabled": False}}}
 _GRAVE: Final = {"serious", "critical"}
 _SHOTS: Final = os.environ.get("WALK_SHOTS")
 
@@ -273,13 +267,9 @@ def faults_of(seen: dict[str, Any], language: str) -> list[str]:
 
 def grave(page: Page, *, colours: bool = True) -> list[str]:
     """What axe finds that keeps people out: serious and critical."""
-    options = _AXE if colours else _AXE_BUT_COLOURS
-    if not page.evaluate("'axe' in window"):
-        page.evaluate(AXE_SCRIPT)
-    found = page.evaluate("options => axe.run(options).then(result => result.violations)", options)
     return [
         f"{each['id']} ({each['impact']}): {each['help']}; {[node['html'][:200] for node in each['nodes'][:4]]}"
-        for each in found
+        for each in violations(page, colours=colours)
         if each["impact"] in _GRAVE
     ]
 

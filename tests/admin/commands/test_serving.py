@@ -1,7 +1,6 @@
 """Keys, schema and messages from the command line."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -55,14 +54,13 @@ def test_migrate_down_asks_first(database_url: str) -> None:
     assert schema.current(database_url) == schema.newest()
 
 
-def test_an_empty_database_is_brought_up_from_nothing(new_database: Callable[[], str]) -> None:
-    url = new_database()
-    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+def test_an_empty_database_is_brought_up_from_nothing(database_url: str) -> None:
+    with psycopg.connect(database_url.replace("+psycopg", ""), autocommit=True) as connection:
         connection.execute("DROP SCHEMA public CASCADE")
         connection.execute("CREATE SCHEMA public")
-    assert schema.current(url) == ""
-    assert run("migrate", "--down", DATABASE_URL=url).exit_code == 1
-    result = run("migrate", DATABASE_URL=url)
+    assert schema.current(database_url) == ""
+    assert run("migrate", "--down", DATABASE_URL=database_url).exit_code == 1
+    result = run("migrate", DATABASE_URL=database_url)
     assert result.output == f"schema empty -> {schema.newest()}\n"
 
 

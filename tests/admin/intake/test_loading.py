@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
@@ -29,6 +30,7 @@ from app import tallies
 from app.candidates import Sealer
 from app.db import Database
 from app.errors import BadInput
+from tests.conftest import NewDatabase
 from tests.makers import World, id_number
 
 ROOT: Final = Path(__file__).parents[3]
@@ -89,17 +91,16 @@ def province(provinces: dict[int, Province]) -> Province:
 
 
 @pytest.fixture(scope="module")
-def new_database_of(new_database: Callable[[], str]) -> Iterator[Callable[[], Database]]:
+def new_database_of(new_database: NewDatabase) -> Iterator[Callable[[], Database]]:
     """A function that makes an empty database, as its owner sees it."""
-    made: list[Database] = []
+    with ExitStack() as until:
 
-    def make() -> Database:
-        made.append(Database(new_database()))
-        return made[-1]
+        def make() -> Database:
+            made = Database(until.enter_context(new_database()))
+            until.callback(made.dispose)
+            return made
 
-    yield make
-    for database in made:
-        database.dispose()
+        yield make
 
 
 @pytest.fixture(scope="module")
