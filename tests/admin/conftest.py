@@ -13,6 +13,7 @@ from app.db import Database
 from app.web.portal import Portal
 from tests.admin.colleagues import Offices, in_english
 from tests.admin.keepers import Keepers
+from tests.admin.pages.scene import Scene, played
 from tests.admin.windows import Office
 from tests.fixtures import SITE, over_wsgi
 from tests.makers import World
@@ -22,6 +23,12 @@ from tests.makers import World
 def offices(world: World) -> Offices:
     """Makes officers."""
     return Offices(world)
+
+
+@pytest.fixture
+def scene(world: World, keepers: Keepers, offices: Offices) -> Scene:
+    """A small tree of offices with something of everything at its points."""
+    return played(world, keepers, offices)
 
 
 @pytest.fixture
