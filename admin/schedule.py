@@ -5,7 +5,7 @@ make a batch in `admin.creations`; each of their acts is a row here from its app
 was cancelled or was overtaken.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
@@ -197,16 +197,19 @@ class Act:
         return self.outcome is None and self.now > self.effective_at + LATE
 
 
-_ACTS = text("""
+_ACT: Final = """
     SELECT a.proposal_id, a.kind, q.subject AS code, q.params ->> 'name' AS name, a.asked, a.effective_at, a.outcome,
            a.settled_at, c.name AS canceller, a.was, a.became, a.why, a.told, q.reason, f.name AS proposer,
            d.name AS approver, clock_timestamp() AS now
     FROM batch_acts a JOIN proposals q ON q.id = a.proposal_id JOIN officers f ON f.id = q.proposed_by
     JOIN officers d ON d.id = q.decided_by LEFT JOIN officers c ON c.id = a.cancelled_by
+"""
+_ACTS = text(f"""{_ACT}
     WHERE a.batch_id IS NOT DISTINCT FROM CAST(:batch AS bigint)
       AND (a.batch_id IS NOT NULL OR coalesce(a.settled_at, 'infinity') > clock_timestamp() - interval '30 days')
     ORDER BY a.outcome IS NULL DESC, a.settled_at DESC, a.proposal_id DESC
 """)
+_FOLLOWED = text(f"{_ACT} WHERE a.proposal_id = ANY (:proposals)")
 #: acts that are due and not done, or done and nobody has begun to tell the candidates: `proposal_id`, `kind`, batch
 #: `code`, since when (`due_at`) and for how many `seconds`
 OVERDUE: Final = """
@@ -231,6 +234,12 @@ def acts(connection: Connection | Session, batch_id: int | None) -> list[Act]:
     With None those that were to make a batch and have not, of the last thirty days.
     """
     return [Act(**row) for row in connection.execute(_ACTS, {"batch": batch_id}).mappings()]
+
+
+def followed(connection: Connection, proposals: Sequence[int]) -> dict[int, Act]:
+    """What has become of approved acts upon batches, by the ids of their proposals; none but for the province."""
+    found = connection.execute(_FOLLOWED, {"proposals": proposals}).mappings()
+    return {row["proposal_id"]: Act(**row) for row in found}
 
 
 def overdue(session: Session, seconds: int) -> list[Any]:

@@ -56,6 +56,11 @@ def test_an_end_is_moved_from_the_form_to_the_candidates_row(world: World, provi
     assert "has not been done" not in page
     assert re.search(r"Move the end of a batch from \d+ \w+ [\d:]+ to \d+ \w+ [\d:]+", page)
     assert world.value("SELECT moved_from IS NOT NULL FROM batches")
+    page = second.get(act)
+    assert re.search(
+        r"Decision approved and done .* Done at .* Moved from .* Moved to \w+ \d+ \w+ \d{4}, \d\d:\d\d:00", page.words
+    )
+    assert "What follows as of" in page.words
 
 
 def test_pausing_shows_at_once_and_only_resuming_is_offered_then(
@@ -74,11 +79,18 @@ def test_pausing_shows_at_once_and_only_resuming_is_offered_then(
 def test_what_waits_is_cancelled_on_its_page(world: World, province: tuple[Browser, Browser]) -> None:
     first, second = province
     propose(first, "end", later(world))
-    approve(second, first.page.url)
+    act = first.page.url
+    approve(second, act)
+    assert re.search(r"approved, waits to take effect .* Takes effect", second.page.words)
     form = first.get("/schedule/1").form(action="/cancel")
     assert "Cancelled." in first.submit(form).words
     assert first.submit(form).status == 409
     assert world.value("SELECT outcome FROM batch_acts") == "cancelled"
+    page = second.get(act)
+    assert "approved, then cancelled, nothing was done" in page.words
+    assert re.search(r"Cancelled by 周敏", page.words)
+    assert "Takes effect" not in page.words
+    assert "approved, then cancelled, nothing was done" in second.get("/acts").words
 
 
 @pytest.mark.parametrize("at", ["", "tomorrow", "2017-06-27", "2017-13-27T18:00"])
