@@ -154,7 +154,8 @@ def obstacle(deed: Deed, planned: Planned, asked: datetime | None, at: datetime)
         return _HANDED_OVER
     if deed in _WANTED:
         wanted, words = _WANTED[deed]
-        return "" if state == wanted else words
+        earlier = asked is not None and asked <= window.closes_at
+        return words if state != wanted else _ONLY_LATER if earlier else ""
     if deed == "batch.opening" and state != "not_yet_open":
         return _OPENED
     if asked is None or asked <= at:

@@ -74,6 +74,9 @@ def test_pausing_shows_at_once_and_only_resuming_is_offered_then(
     links = [href for _, href in page.links]
     assert "/schedule/1/resumption" in links
     assert "/schedule/1/pause" not in links
+    assert propose(first, "resumption", later(world, 0)) == 422
+    assert "New end, at the earliest" in first.page.words
+    assert "Choose a time after the end as it stands." in first.page.words
 
 
 def test_what_waits_is_cancelled_on_its_page(world: World, province: tuple[Browser, Browser]) -> None:
