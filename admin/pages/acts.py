@@ -31,7 +31,17 @@ def waiting() -> str:
     others = [act for act in found if act.state == "open" and not _may_decide(act)]
     done = [act for act in found if act.state != "open"]
     decisions = {act.id: decision(act, followed.get(act.id)) for act in found}
-    return render_template("acts/waiting.html", mine=mine, others=others, done=done, kinds=KINDS, decisions=decisions)
+    abouts = {act.id: _about(act) for act in found}
+    return render_template(
+        "acts/waiting.html", mine=mine, others=others, done=done, kinds=KINDS, decisions=decisions, abouts=abouts
+    )
+
+
+def _about(act: Proposed) -> str:
+    """What an act is about, in a few words: one upon a batch names that in its first fact."""
+    if act.kind.startswith("batch."):
+        return _("%(name)s (%(code)s)", name=act.facts[0][1], code=act.word)
+    return act.facts[0][1] if KINDS[act.kind].unseen else act.word
 
 
 def _followed(connection: Connection, acts: Sequence[Proposed]) -> dict[int, Act]:

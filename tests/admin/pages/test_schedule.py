@@ -43,6 +43,10 @@ def test_an_end_is_moved_from_the_form_to_the_candidates_row(world: World, provi
     assert re.search(r"New end \w+ \d+ \w+ \d{4}, \d\d:\d\d:00 in [23] h", first.page.words)
     act = first.page.url
     assert "Move the end of a batch is proposed." in second.get("/schedule/1").words
+    assert "Move the end of a batch: 本科一批 (1)" in second.get("/acts").words
+    page = second.get(act).words
+    assert "open again for everybody until the new end" in page
+    assert "Type the batch code again: 1" in page
     assert approve(second, act, "2") == 422
     assert approve(second, act) == 200
     assert "it can be cancelled" in second.page.words
