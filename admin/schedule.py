@@ -59,9 +59,11 @@ class BatchAct(Base):
     became: Mapped[Moment | None]
     #: what has overtaken it, a msgid
     why: Mapped[Words] = mapped_column(server_default="")
-    #: up to which candidate messages about it are queued, how many, and when the last was (`admin.announcements`)
+    #: up to which candidate messages about it are queued, how many, how many of them to somebody without a phone
+    #: number, and when the last was (`admin.announcements`)
     told_to: Mapped[int] = mapped_column(server_default="0")
     told: Mapped[int] = mapped_column(server_default="0")
+    without_phone: Mapped[int] = mapped_column(server_default="0")
     told_at: Mapped[Moment | None]
 
 
@@ -187,6 +189,7 @@ class Act:
     became: datetime | None
     why: str
     told: int
+    without_phone: int
     reason: str
     proposer: str
     approver: str
@@ -200,8 +203,8 @@ class Act:
 
 _ACT: Final = """
     SELECT a.proposal_id, a.kind, q.subject AS code, q.params ->> 'name' AS name, a.asked, a.effective_at, a.outcome,
-           a.settled_at, c.name AS canceller, a.was, a.became, a.why, a.told, q.reason, f.name AS proposer,
-           d.name AS approver, clock_timestamp() AS now
+           a.settled_at, c.name AS canceller, a.was, a.became, a.why, a.told, a.without_phone, q.reason,
+           f.name AS proposer, d.name AS approver, clock_timestamp() AS now
     FROM batch_acts a JOIN proposals q ON q.id = a.proposal_id JOIN officers f ON f.id = q.proposed_by
     JOIN officers d ON d.id = q.decided_by LEFT JOIN officers c ON c.id = a.cancelled_by
 """

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from admin import window_acts
+from admin import announcements, window_acts
 from admin.browser import Browser
 from app.web.formats import ZONE
 from tests.makers import World
@@ -56,7 +56,10 @@ def test_an_end_is_moved_from_the_form_to_the_candidates_row(world: World, provi
     world.do("UPDATE batch_acts SET effective_at = clock_timestamp() - interval '11 seconds'")
     assert "has not been done" in first.get("/schedule/1").words  # nobody runs the pass
     window_acts.settle(world.database)
+    world.do("UPDATE candidates SET mobile_sealed = NULL")
+    announcements.announce(world.database)
     page = second.get("/schedule/1").words
+    assert "Messages to candidates: 1. 1 candidate has no phone number" in page
     assert "has not been done" not in page
     assert re.search(r"Move the end of a batch from \d+ \w+ [\d:]+ to \d+ \w+ [\d:]+", page)
     assert world.value("SELECT moved_from IS NOT NULL FROM batches")
