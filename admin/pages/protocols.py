@@ -76,7 +76,7 @@ def of_act(act: Proposed, followed: Act | None) -> Response:
     """What two officers did together, or would not; `followed`: what has become of one that waits."""
     facts = [
         (_("Office"), act.office_name),
-        (_("What follows as of"), full_moment(act.proposed_at)),
+        (_("Facts as of"), full_moment(act.proposed_at)),
         *said(act.facts),
         (_("Reason"), act.reason),
         (_("Proposed by"), f"{act.proposer}, {full_moment(act.proposed_at)}"),
