@@ -8,6 +8,8 @@ Which acts: those in force. One that a later act has overtaken is not told of, n
 says which it has become. Nor is a move in a batch that opens more than a day later: nobody has planned that day yet,
 pages have the time from the row, and reminders go out before the close as it is then.
 
+Whoever has no phone number cannot be told so; they are counted apart, for the offices to tell them.
+
 Messages are queued some thousands at a time, each time in a transaction of its own that also notes how far it came:
 no lock is held for long, acts that fall due meanwhile are done between, and after a crash nobody is told twice.
 """
@@ -63,7 +65,8 @@ _NEXT = text(f"""
 """)  # noqa: S608 -- constants
 _QUEUE = text(f"""
     WITH told AS MATERIALIZED (
-        SELECT c.id FROM batches b JOIN candidates c ON {ELIGIBLE_SQL}
+        SELECT c.id, coalesce(a.mobile_sealed, c.mobile_sealed) IS NULL AS without_phone
+        FROM batches b JOIN candidates c ON {ELIGIBLE_SQL} LEFT JOIN accounts a ON a.candidate_id = c.id
         WHERE b.id = :batch AND c.id > :after ORDER BY c.id LIMIT :most
     ), queued AS (
         INSERT INTO notices (candidate_id, kind, params, dedupe, created_at, due_at)
@@ -71,13 +74,15 @@ _QUEUE = text(f"""
                clock_timestamp(), clock_timestamp()
         FROM told ON CONFLICT (dedupe) DO NOTHING
     )
-    SELECT count(*) AS messages, coalesce(max(id), :after) AS last FROM told
+    SELECT count(*) AS messages, count(*) FILTER (WHERE without_phone) AS without_phone,
+           coalesce(max(id), :after) AS last FROM told
 """)  # noqa: S608 -- constants
 _NOTED = text("""
-    UPDATE batch_acts SET told_to = :last, told = told + :messages,
+    UPDATE batch_acts SET told_to = :last, told = told + :messages, without_phone = without_phone + :without_phone,
         told_at = CASE WHEN :everybody THEN clock_timestamp() END
     WHERE proposal_id = :proposal RETURNING told
 """)
+_NOBODY: Final = {"messages": 0, "without_phone": 0}
 
 
 def announce(database: Database) -> Announced | None:
@@ -88,17 +93,16 @@ def announce(database: Database) -> Announced | None:
 
 
 def _told(session: Session, row: Any) -> Announced:
-    messages, last = _queued(session, row) if row.worth_telling else (0, row.told_to)
-    everybody = messages < AT_A_TIME
-    noted = {"proposal": row.proposal_id, "last": last, "messages": messages, "everybody": everybody}
-    told = session.execute(_NOTED, noted).scalar_one()
+    queued = _queued(session, row) if row.worth_telling else _NOBODY | {"last": row.told_to}
+    everybody = queued["messages"] < AT_A_TIME
+    told = session.execute(_NOTED, {"proposal": row.proposal_id, "everybody": everybody, **queued}).scalar_one()
     if everybody:
         entry = audit.entry("batch.announced", actor="command", batch=row.code, proposal=row.proposal_id, count=told)
         together(session, entry)
     return Announced(row.code, row.kind, told, everybody)
 
 
-def _queued(session: Session, row: Any) -> tuple[int, int]:
+def _queued(session: Session, row: Any) -> dict[str, int]:
     kind, says = _SAYS[row.kind]
     params = {name: row.said[name] for name in ("batch", "was", *says)}
     asked = {
@@ -109,5 +113,4 @@ def _queued(session: Session, row: Any) -> tuple[int, int]:
         "params": json.dumps(params, ensure_ascii=False),
         "proposal": row.proposal_id,
     }
-    messages, last = session.execute(_QUEUE, asked).one()
-    return messages, last
+    return dict(session.execute(_QUEUE, asked).mappings().one())

@@ -12,8 +12,9 @@ from sqlalchemy import Connection, text
 
 from admin.categories import Counts, Row
 from admin.completeness import STAGES
-from admin.scope import Place
+from admin.scope import BELOW, Place
 from app import batches, seals
+from app.filings import AMENDS
 from app.tallies import STATES
 
 _REPORT = text(f"""
@@ -33,6 +34,11 @@ _SEALED_ROWS = text(f"""
     SELECT o.id, o.code, o.name, {", ".join(f"t.{state}" for state in STATES)}
     FROM sealed_tallies t JOIN offices o ON o.id = t.office_id
     WHERE t.seal = :seal AND (o.parent_id = :office OR (o.id = :office AND o.level = 'point')) ORDER BY o.code
+""")  # noqa: S608 -- constants
+_AMENDED = text(f"""
+    SELECT count(*) FROM filings f JOIN batches b ON b.id = f.batch_id
+    JOIN candidates c ON c.id = f.candidate_id JOIN offices p ON p.id = c.point_id
+    WHERE f.batch_id = :batch AND {AMENDS} AND {BELOW}
 """)  # noqa: S608 -- constants
 
 
@@ -61,3 +67,8 @@ def rows(connection: Connection, place: Place, seal: int) -> tuple[Row, ...]:
     """What a seal counted of the offices directly below `place`, or of the point itself, by their codes."""
     found = connection.execute(_SEALED_ROWS, {"seal": seal, "office": place.id})
     return tuple(Row(str(row.id), row.code, row.name, Counts(STAGES, tuple(row[-len(STAGES) :]))) for row in found)
+
+
+def amended(connection: Connection, place: Place, batch_id: int) -> int:
+    """How many filings of an office were made after the close, by leave of two officers."""
+    return int(connection.execute(_AMENDED, {"batch": batch_id, "within": place.path}).scalar_one())

@@ -114,8 +114,8 @@ def _facts(session: Session, plan: _Plan, minutes: Any) -> Facts:
     spec = plan.spec
     concerned = {"classes": list(spec.subject_classes), "spec": spec.model_dump_json()}
     return [
-        (N_("Batch code"), spec.code),
         (N_("Name of the batch"), spec.name),
+        (N_("Batch code"), spec.code),
         (N_("Supplementary round of"), _called(plan.parent) if plan.parent else N_("none, a batch of its own")),
         (N_("Made like"), _called(plan.like)),
         (N_("Columns and slots"), " · ".join(f"{column.name} {column.slots}" for column in spec.columns)),

@@ -5,7 +5,7 @@ make a batch in `admin.creations`; each of their acts is a row here from its app
 was cancelled or was overtaken.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
@@ -59,9 +59,11 @@ class BatchAct(Base):
     became: Mapped[Moment | None]
     #: what has overtaken it, a msgid
     why: Mapped[Words] = mapped_column(server_default="")
-    #: up to which candidate messages about it are queued, how many, and when the last was (`admin.announcements`)
+    #: up to which candidate messages about it are queued, how many, how many of them to somebody without a phone
+    #: number, and when the last was (`admin.announcements`)
     told_to: Mapped[int] = mapped_column(server_default="0")
     told: Mapped[int] = mapped_column(server_default="0")
+    without_phone: Mapped[int] = mapped_column(server_default="0")
     told_at: Mapped[Moment | None]
 
 
@@ -154,7 +156,8 @@ def obstacle(deed: Deed, planned: Planned, asked: datetime | None, at: datetime)
         return _HANDED_OVER
     if deed in _WANTED:
         wanted, words = _WANTED[deed]
-        return "" if state == wanted else words
+        earlier = asked is not None and asked <= window.closes_at
+        return words if state != wanted else _ONLY_LATER if earlier else ""
     if deed == "batch.opening" and state != "not_yet_open":
         return _OPENED
     if asked is None or asked <= at:
@@ -186,6 +189,7 @@ class Act:
     became: datetime | None
     why: str
     told: int
+    without_phone: int
     reason: str
     proposer: str
     approver: str
@@ -197,16 +201,19 @@ class Act:
         return self.outcome is None and self.now > self.effective_at + LATE
 
 
-_ACTS = text("""
+_ACT: Final = """
     SELECT a.proposal_id, a.kind, q.subject AS code, q.params ->> 'name' AS name, a.asked, a.effective_at, a.outcome,
-           a.settled_at, c.name AS canceller, a.was, a.became, a.why, a.told, q.reason, f.name AS proposer,
-           d.name AS approver, clock_timestamp() AS now
+           a.settled_at, c.name AS canceller, a.was, a.became, a.why, a.told, a.without_phone, q.reason,
+           f.name AS proposer, d.name AS approver, clock_timestamp() AS now
     FROM batch_acts a JOIN proposals q ON q.id = a.proposal_id JOIN officers f ON f.id = q.proposed_by
     JOIN officers d ON d.id = q.decided_by LEFT JOIN officers c ON c.id = a.cancelled_by
+"""
+_ACTS = text(f"""{_ACT}
     WHERE a.batch_id IS NOT DISTINCT FROM CAST(:batch AS bigint)
       AND (a.batch_id IS NOT NULL OR coalesce(a.settled_at, 'infinity') > clock_timestamp() - interval '30 days')
     ORDER BY a.outcome IS NULL DESC, a.settled_at DESC, a.proposal_id DESC
 """)
+_FOLLOWED = text(f"{_ACT} WHERE a.proposal_id = ANY (:proposals)")
 #: acts that are due and not done, or done and nobody has begun to tell the candidates: `proposal_id`, `kind`, batch
 #: `code`, since when (`due_at`) and for how many `seconds`
 OVERDUE: Final = """
@@ -231,6 +238,12 @@ def acts(connection: Connection | Session, batch_id: int | None) -> list[Act]:
     With None those that were to make a batch and have not, of the last thirty days.
     """
     return [Act(**row) for row in connection.execute(_ACTS, {"batch": batch_id}).mappings()]
+
+
+def followed(connection: Connection, proposals: Sequence[int]) -> dict[int, Act]:
+    """What has become of approved acts upon batches, by the ids of their proposals; none but for the province."""
+    found = connection.execute(_FOLLOWED, {"proposals": proposals}).mappings()
+    return {row["proposal_id"]: Act(**row) for row in found}
 
 
 def overdue(session: Session, seconds: int) -> list[Any]:

@@ -1,14 +1,18 @@
 """What waits for a second officer: look, retype, approve or refuse (O-06, A-14)."""
 
+from collections.abc import Sequence
+
 from flask import Blueprint, flash, redirect, render_template, url_for
+from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
-from admin import proposals
+from admin import proposals, schedule
 from admin.deeds import KINDS
 from admin.pages import protocols
-from admin.pages.protocols import decision, said
+from admin.pages.protocols import decision, outcome, said
 from admin.pages.reach import officer, reading, transaction, where
 from admin.proposals import AlreadyProposed, Mistyped, Obstacle, Proposed
+from admin.schedule import Act
 from app.web import refusals
 from app.web.forms import plain, require_mark, single
 from app.web.languages import gettext as _
@@ -22,10 +26,27 @@ def waiting() -> str:
     officer().require("see_stock")
     with reading() as connection:
         found = proposals.recent(connection, officer())
+        followed = _followed(connection, found)
     mine = [act for act in found if act.state == "open" and _may_decide(act)]
     others = [act for act in found if act.state == "open" and not _may_decide(act)]
     done = [act for act in found if act.state != "open"]
-    return render_template("acts/waiting.html", mine=mine, others=others, done=done, kinds=KINDS, decision=decision)
+    decisions = {act.id: decision(act, followed.get(act.id)) for act in found}
+    abouts = {act.id: _about(act) for act in found}
+    return render_template(
+        "acts/waiting.html", mine=mine, others=others, done=done, kinds=KINDS, decisions=decisions, abouts=abouts
+    )
+
+
+def _about(act: Proposed) -> str:
+    """What an act is about, in a few words: one upon a batch names that in its first fact."""
+    if act.kind.startswith("batch."):
+        return _("%(name)s (%(code)s)", name=act.facts[0][1], code=act.word)
+    return act.facts[0][1] if KINDS[act.kind].unseen else act.word
+
+
+def _followed(connection: Connection, acts: Sequence[Proposed]) -> dict[int, Act]:
+    """What has become of those that wait once they are approved."""
+    return schedule.followed(connection, [act.id for act in acts if KINDS[act.kind].waits])
 
 
 def _may_decide(act: Proposed) -> bool:
@@ -53,14 +74,15 @@ def one(act: int) -> str:
 def _page(act: int, wrong: str = "") -> str:
     with reading() as connection:
         found = proposals.of(connection, officer(), act)
+        followed = _followed(connection, [found]).get(act)
     officer().require("see_stock")
     return render_template(
         "acts/one.html",
         act=found,
         kind=KINDS[found.kind],
         facts=said(found.facts, found.now if found.state == "open" else None),
-        outcome=said(found.outcome or []),
-        decision=decision(found),
+        outcome=said(outcome(found, followed)),
+        decision=decision(found, followed)[1],
         may_decide=_may_decide(found),
         wrong=wrong,
     )
@@ -71,8 +93,9 @@ def protocol(act: int) -> Response:
     """The paper both officers sign."""
     with reading() as connection:
         found = proposals.of(connection, officer(), act)
+        followed = _followed(connection, [found]).get(act)
     officer().require("see_stock")
-    return protocols.of_act(found, found.now)
+    return protocols.of_act(found, followed)
 
 
 @pages.post("/acts/<int:act>/approve")

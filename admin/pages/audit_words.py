@@ -76,7 +76,7 @@ ACTS: Final[dict[str, str]] = {
     "points.loaded": N_("Registration points loaded"),
     "progress.counts_exported": N_("Table of progress downloaded"),
     "progress.names_exported": N_("Names downloaded"),
-    "proposal.approved": N_("Two-person act approved and done"),
+    "proposal.approved": N_("Two-person act approved"),
     "proposal.mistyped": N_("Two-person act: the word was mistyped"),
     "proposal.proposed": N_("Two-person act proposed"),
     "proposal.refused": N_("Two-person act refused"),

@@ -31,6 +31,8 @@ class Shown:
     #: of this close
     seal: Mapping[Any, Any] | None
     rows: Sequence[Row]
+    #: filings made after the close, as long as there is no seal to count them
+    amended: int = 0
 
     @property
     def columns(self) -> list[dict[str, str]]:
@@ -71,7 +73,10 @@ def office(office: int) -> str:
         seal = seals.of_batch(connection, batch.code) if batch else None
         if batch and seal and seal["closes_at"] == batch.window.closes_at:
             shown = Shown(place, closed, batch, seal, closing.rows(connection, place, seal["number"]))
+        elif batch:
+            amended = closing.amended(connection, place, batch.id)
+            shown = Shown(place, closed, batch, None, sorted(batch.rows, key=lambda row: row.code), amended)
         else:
-            shown = Shown(place, closed, batch, None, sorted(batch.rows, key=lambda row: row.code) if batch else ())
+            shown = Shown(place, closed, None, None, ())
         confirmed = confirmations.of(connection, shown.seal["number"]) if shown.seal else None
     return render_template("close/office.html", shown=shown, confirmed=confirmed)

@@ -1,13 +1,15 @@
 """The papers of custody: a transfer's protocol, a class's sheet to sign, a two-person act's protocol."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Final
 
 from flask import Response
 
 from admin.deeds import KINDS
-from admin.proposals import Facts, Proposed, moment_in
+from admin.proposals import Facts, Proposed, at, moment_in
 from admin.register import Registered
+from admin.schedule import Act, Outcome
 from admin.transfers import Boxed, Sent, State
 from app import printing
 from app.pages.papers import service_name
@@ -70,34 +72,60 @@ def of_classes(point: str, people: Sequence[Registered], now: datetime) -> Respo
     return _answer(_("Cards handed out: list to sign"), facts, sheets, signers, now, "cards-to-sign.pdf", words)
 
 
-def of_act(act: Proposed, now: datetime) -> Response:
-    """What two officers did together, or would not."""
+def of_act(act: Proposed, followed: Act | None) -> Response:
+    """What two officers did together, or would not; `followed`: what has become of one that waits."""
     facts = [
         (_("Office"), act.office_name),
+        (_("Facts as of"), full_moment(act.proposed_at)),
         *said(act.facts),
         (_("Reason"), act.reason),
         (_("Proposed by"), f"{act.proposer}, {full_moment(act.proposed_at)}"),
         *([(_("Decided by"), f"{act.decider}, {full_moment(act.decided_at)}")] if act.decider else []),
-        (_("Decision"), decision(act)),
-        *said(act.outcome or []),
+        (_("Decision"), decision(act, followed)[1]),
+        *said(outcome(act, followed)),
     ]
     title = _("Protocol: %(act)s", act=_(KINDS[act.kind].title))
-    return _answer(title, facts, [], [_("First officer"), _("Second officer")], now, f"act-{act.id}.pdf")
+    return _answer(title, facts, [], [_("First officer"), _("Second officer")], act.now, f"act-{act.id}.pdf")
 
 
-DECISIONS = {
-    "open": N_("waits for a second officer"),
-    "approved": N_("approved and done"),
-    "refused": N_("refused"),
-    "withdrawn": N_("withdrawn"),
-    "expired": N_("expired, nothing was done"),
+#: the colour of an act, and how it reads
+DECISIONS: Final[Mapping[str, tuple[str, str]]] = {
+    "open": ("to_do", N_("waits for a second officer")),
+    "approved": ("done", N_("approved and done")),
+    "refused": ("returned", N_("refused")),
+    "withdrawn": ("closed", N_("withdrawn")),
+    "expired": ("closed", N_("expired, nothing was done")),
+}
+#: the same of one that waits once it is approved
+FOLLOWED: Final[Mapping[Outcome | None, tuple[str, str]]] = {
+    None: ("to_do", N_("approved, waits to take effect")),
+    "done": ("done", N_("approved and done")),
+    "cancelled": ("closed", N_("approved, then cancelled, nothing was done")),
+    "overtaken": ("returned", N_("approved, then overtaken, nothing was done")),
 }
 
 
-def decision(act: Proposed) -> str:
-    """Whether it waits, or what became of it, in words."""
-    waits = act.state == "approved" and KINDS[act.kind].waits
-    return _("approved") if waits else str(_(DECISIONS[act.state]))
+def decision(act: Proposed, followed: Act | None) -> tuple[str, str]:
+    """The colour of an act, and whether it waits or what became of it, in words."""
+    if followed is None and act.state == "approved" and KINDS[act.kind].waits:  # with its batch it has gone
+        return "closed", _("approved")
+    colour, words = FOLLOWED[followed.outcome] if followed else DECISIONS[act.state]
+    return colour, _(words)
+
+
+def outcome(act: Proposed, followed: Act | None) -> Facts:
+    """What an approval did; of an act that waits, when it takes effect or what has become of it."""
+    if followed is None:
+        return act.outcome or []
+    settled = at(followed.settled_at)
+    if followed.outcome is None:
+        return [(N_("Takes effect"), at(followed.effective_at))]
+    if followed.outcome == "cancelled":
+        return [(N_("Cancelled"), settled), (N_("Cancelled by"), followed.canceller or "")]
+    if followed.outcome == "overtaken":
+        return [(N_("Overtaken"), settled), (N_("What has overtaken it"), followed.why)]
+    moved = [(N_("Moved from"), at(followed.was)), (N_("Moved to"), at(followed.became))]
+    return [(N_("Done at"), settled), *(moved if followed.was else [])]
 
 
 def said(facts: Facts, now: datetime | None = None) -> list[tuple[str, str]]:

@@ -55,7 +55,7 @@ class PauseForm(OwnForm):
 class ResumptionForm(OwnForm):
     """Why a batch is resumed, and the end where the length of the pause is not enough."""
 
-    at = moment_field(lazy_gettext("New time"))
+    at = moment_field(lazy_gettext("New end, at the earliest"))
     reason = reason_field(WHY)
 
 
@@ -150,7 +150,7 @@ def propose(batch: str, deed: str) -> Response | tuple[str, int]:
         with transaction() as session:
             act = window_acts.propose(session, officer(), batch, asked, cool_off, proposal_life(), where())
     except Obstacle as obstacle:
-        form["at" if deed in {"opening", "end"} else "reason"].errors = [_(obstacle.words)]
+        form["at" if asked.at else "reason"].errors = [_(obstacle.words)]
         return _page(form, found, deed), 422
     return redirect(url_for("acts.one", act=act), 303)
 

@@ -62,6 +62,7 @@ def test_everybody_who_may_file_is_told_of_a_moved_end_and_nobody_else(
     barred = COLUMN | {"eligibility": [{"rule": "not_yet_admitted", "policy": "block"}]}
     office = Office(world, keepers, world.batch("1", columns=(barred,)))
     people = [world.candidate(card=False).id for _ in range(2)]
+    people.append(world.candidate(card=False, mobile_sealed=None).id)
     world.candidate(card=False, admitted=True)
     world.candidate(card=False, subject_class="3")
     office.approve("batch.end", office.now(3 * HOUR))
@@ -69,11 +70,12 @@ def test_everybody_who_may_file_is_told_of_a_moved_end_and_nobody_else(
     office.let_time_pass()
     office.settle()
 
-    assert announce(office) == [Announced("1", "batch.end", 2, everybody=True)]
+    assert announce(office) == [Announced("1", "batch.end", 3, everybody=True)]
 
     assert announce(office) == []
     assert world.rows("SELECT candidate_id AS id FROM notices ORDER BY id") == [{"id": one} for one in people]
-    assert world.value("SELECT detail ->> 'count' FROM audit WHERE act = 'batch.announced'") == "2"
+    assert world.value("SELECT detail ->> 'count' FROM audit WHERE act = 'batch.announced'") == "3"
+    assert world.value("SELECT without_phone FROM batch_acts") == 1
     row, text = office.row(), sent(world, capsys)
     for word in ("本科一批", as_told(row["closes_at"]), as_told(row["moved_from"])):
         assert text.count(word) == 2

@@ -80,7 +80,9 @@ def test_pausing_is_at_once_and_resuming_gives_back_every_minute(office: Office)
     office.world.do("ALTER TABLE batches DISABLE TRIGGER keep_windows")
     office.world.do("UPDATE batches SET suspended_at = suspended_at - interval '20 minutes'")
     office.world.do("ALTER TABLE batches ENABLE TRIGGER keep_windows")
-    office.approve("batch.resume", before - timedelta(minutes=30))  # too little is not taken
+    with pytest.raises(Obstacle, match="after the end as it stands"):  # no time at which it would resume
+        office.propose("batch.resume", before)
+    office.approve("batch.resume", before + timedelta(minutes=1))  # the pause has lasted longer
     office.let_time_pass()
     assert [one.outcome for one in office.settle()] == ["done"]
     row = office.row()

@@ -412,6 +412,9 @@ def test_a_suspended_batch_keeps_drafts_and_asks_nothing(way: Way, world: World)
     page = edit(browser, rows("4301"))
     assert "The province has paused filing in this batch." in page.words
     assert "moved by at least as long as the pause lasts" in page.words
+    words = browser.get("/preferences").words
+    assert "check and confirm them once it goes on" in words
+    assert "with a code of your card before" not in words
     world.move_end(1, -1)
     page = browser.get("/preferences/1/edit")
     assert "Paused; the end will be moved" in page.words

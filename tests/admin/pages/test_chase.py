@@ -120,6 +120,9 @@ def test_lists_and_sheets_hold_no_secret(officer_browser: Callable[..., Browser]
     assert "HYPERLINK" not in page.text  # another class
     assert "Class 302: not yet filed" in page.words
     assert "1 candidate Name Candidate no. State Phone What they said 李娜 17********" in page.words
+    school.do("UPDATE batches SET suspended_at = clock_timestamp()")
+    assert "Closes paused, the end will be moved" in browser.get(address).words
+    assert "nobody can file in this batch now" in browser.get(f"/chase/{school.point}").words
 
 
 def test_the_list_as_a_file_needs_a_fresh_proof_and_holds_no_secret(

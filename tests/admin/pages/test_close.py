@@ -5,6 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from admin.browser import Browser
+from tests.admin.keepers import Keepers
+from tests.admin.reopening import reopen
 from tests.admin.sealing import seal
 from tests.filing import file
 from tests.makers import World
@@ -57,10 +59,22 @@ def test_what_was_sealed_is_reported_ever_after(officer_browser: Callable[..., B
     assert " 3 1 0 0 0 1 1 0 " in sealed[closed.point]
 
 
-def test_a_batch_that_waits_for_its_seal_says_so(officer_browser: Callable[..., Browser], closed: World) -> None:
+def test_a_batch_that_waits_for_its_seal_says_so(
+    officer_browser: Callable[..., Browser], closed: World, keepers: Keepers
+) -> None:
+    late = closed.candidate()
+    session_id = closed.activate(late)
     closed.move_end(1, 0)
     page = officer_browser(closed.point).get(f"/close/{closed.point}?batch=1")
     assert "This batch is not sealed yet." in page.words
+    assert "please tell the province" in page.words
+    assert "As it is now" in page.words
+    assert "after the close, by leave" not in page.words
+    reopen(keepers, late)
+    file(closed, late, session_id, "1", "4301")
+    page = officer_browser(closed.province).get("/close")
+    assert "look under Alerts" in page.words
+    assert "1 filing was made after the close, by leave" in page.words
     assert officer_browser(closed.point).get(f"/close/{closed.point}?batch=9").status == 404
 
 

@@ -50,6 +50,8 @@ def test_from_the_form_to_the_receipt_of_a_candidate(
     assert "Make a batch 1-S is proposed." in second.get("/schedule").words
     page = second.click("A second officer decides here")
     assert "Majors to choose from 72" in page.words
+    assert "Make a batch: 本科一批征集志愿 (1-S)" in second.get("/acts").words
+    second.get(page.url)
     assert second.submit(page.form(action="/approve"), {"word": "1"}).status == 422
     page = second.submit(second.page.form(action="/approve"), {"word": "1-S"})
     assert "it can be cancelled" in page.words

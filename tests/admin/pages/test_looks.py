@@ -287,10 +287,20 @@ def test_what_the_province_alone_does_reads_well(
     for place in ("/schedule/1/end", f"/counter/{person.id}/reopen"):
         page.goto(place)
         inspect(page)
-    page.goto("/schedule/1/pause")
+    page.goto("/schedule/1/end")
+    page.locator("#at").fill("2099-06-27T18:00")
     page.locator("#reason").fill("the line to the centre was cut")
     page.locator("main form .button-row button").click()
     expect(page).to_have_url(re.compile("/acts/"))
+    inspect(page)
+    second = open_page(who=offices.appoint(world.province, "approver"))
+    second.goto(page.url)
+    second.locator("details summary").click()
+    inspect(second)
+    second.locator("#word").fill("1")
+    second.locator("main form .button-row button").click()
+    page.goto("/schedule/1")
+    page.locator("details summary").click()
     inspect(page)
 
 

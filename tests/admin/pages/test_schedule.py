@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from admin import window_acts
+from admin import announcements, window_acts
 from admin.browser import Browser
 from app.web.formats import ZONE
 from tests.makers import World
@@ -43,6 +43,10 @@ def test_an_end_is_moved_from_the_form_to_the_candidates_row(world: World, provi
     assert re.search(r"New end \w+ \d+ \w+ \d{4}, \d\d:\d\d:00 in [23] h", first.page.words)
     act = first.page.url
     assert "Move the end of a batch is proposed." in second.get("/schedule/1").words
+    assert "Move the end of a batch: 本科一批 (1)" in second.get("/acts").words
+    page = second.get(act).words
+    assert "open again for everybody until the new end" in page
+    assert "Type the batch code again: 1" in page
     assert approve(second, act, "2") == 422
     assert approve(second, act) == 200
     assert "it can be cancelled" in second.page.words
@@ -52,10 +56,16 @@ def test_an_end_is_moved_from_the_form_to_the_candidates_row(world: World, provi
     world.do("UPDATE batch_acts SET effective_at = clock_timestamp() - interval '11 seconds'")
     assert "has not been done" in first.get("/schedule/1").words  # nobody runs the pass
     window_acts.settle(world.database)
+    world.do("UPDATE candidates SET mobile_sealed = NULL")
+    announcements.announce(world.database)
     page = second.get("/schedule/1").words
+    assert "Messages to candidates: 1. 1 candidate has no phone number" in page
     assert "has not been done" not in page
     assert re.search(r"Move the end of a batch from \d+ \w+ [\d:]+ to \d+ \w+ [\d:]+", page)
     assert world.value("SELECT moved_from IS NOT NULL FROM batches")
+    page = second.get(act).words
+    assert "Facts as of" in page
+    assert re.search(r"approved and done .* Done at .* Moved from .* Moved to \w+ \d+ \w+ \d{4}, \d\d:\d\d:00", page)
 
 
 def test_pausing_shows_at_once_and_only_resuming_is_offered_then(
@@ -69,16 +79,26 @@ def test_pausing_shows_at_once_and_only_resuming_is_offered_then(
     links = [href for _, href in page.links]
     assert "/schedule/1/resumption" in links
     assert "/schedule/1/pause" not in links
+    assert propose(first, "resumption", later(world, 0)) == 422
+    assert "New end, at the earliest" in first.page.words
+    assert "Choose a time after the end as it stands." in first.page.words
 
 
 def test_what_waits_is_cancelled_on_its_page(world: World, province: tuple[Browser, Browser]) -> None:
     first, second = province
     propose(first, "end", later(world))
-    approve(second, first.page.url)
+    act = first.page.url
+    approve(second, act)
+    assert re.search(r"approved, waits to take effect .* Takes effect", second.page.words)
     form = first.get("/schedule/1").form(action="/cancel")
     assert "Cancelled." in first.submit(form).words
     assert first.submit(form).status == 409
     assert world.value("SELECT outcome FROM batch_acts") == "cancelled"
+    page = second.get(act)
+    assert "approved, then cancelled, nothing was done" in page.words
+    assert "Cancelled by 周敏" in page.words
+    assert "Takes effect" not in page.words
+    assert "approved, then cancelled, nothing was done" in second.get("/acts").words
 
 
 @pytest.mark.parametrize("at", ["", "tomorrow", "2017-06-27", "2017-13-27T18:00"])
