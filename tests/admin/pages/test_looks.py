@@ -12,8 +12,10 @@ from flask import Flask
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
+from admin import snapshots
 from admin.alerts import Finding, raise_
 from admin.spans import Span, serial_of
+from app.tallies import STATES
 from tests.admin.colleagues import PASSWORD, Colleague, Offices
 from tests.admin.keepers import Keepers
 from tests.admin.sealing import seal
@@ -213,6 +215,19 @@ def test_the_audit_reads_well(open_page: Callable[..., Page], offices: Offices, 
     inspect(page)
 
 
+def counted_before(world: World) -> None:
+    """A whole province in every state, counted yesterday and an hour ago: the widest table there is."""
+    world.do(f"UPDATE tallies SET {', '.join(f'{state} = 129457' for state in STATES)}")  # noqa: S608 -- constants
+    for hours in (24, 1):
+        with world.database.transaction() as session:
+            snapshots.take(session)
+        world.do(
+            "UPDATE tally_snapshots SET taken_at = taken_at - make_interval(hours => :hours)"
+            " WHERE taken_at > clock_timestamp() - interval '1 hour'",
+            hours=hours,
+        )
+
+
 @pytest.mark.parametrize("width", [1280, 320])
 def test_what_the_province_alone_does_reads_well(
     open_page: Callable[..., Page], world: World, offices: Offices, person: Person, width: int
@@ -225,6 +240,10 @@ def test_what_the_province_alone_does_reads_well(
         page.goto(place)
         inspect(page)
     page.goto(f"/counter/{person.id}/reopen")
+    inspect(page)
+    counted_before(world)
+    page.goto("/progress?batch=1")
+    expect(page.locator(".data-table").first.locator("thead th")).to_have_count(13)
     inspect(page)
     sealed = seal(world, "2")
     page.goto(f"/seals/{sealed.number}/confirm")
