@@ -87,6 +87,8 @@ class Row:
     #: how many more are settled than about an hour ago, and than yesterday; None where that was not counted
     hour: int | None = None
     day: int | None = None
+    #: how many were counted as settled then and are not any more; None where that is not known
+    dropped: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,7 @@ class Category:
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns of a table of counts."""
-        return ("office", "eligible", *(stage.code for stage in self.stages), "share", *SINCE)
+        return ("office", "eligible", *(stage.code for stage in self.stages), "share", *SINCE, "dropped")
 
     def stage(self, code: str) -> Stage:
         """The stage of this code; raises `NotFound`."""
@@ -205,8 +207,8 @@ SINCE: Final = ("hour", "day")
 
 
 def _weight(row: Row, column: str) -> float:
-    if column in SINCE:
-        return (row.hour if column == "hour" else row.day) or 0
+    if column in {*SINCE, "dropped"}:
+        return getattr(row, column) or 0
     if column in {"eligible", "share"}:
         return float(getattr(row.counts, column))
     return row.counts.of(column)

@@ -5,8 +5,6 @@ registration point. Both say whether somebody has filed, never what.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, text
@@ -14,7 +12,6 @@ from sqlalchemy import Connection, text
 from admin.categories import Category, Counts, Part, Row, Stage, Standing
 from admin.scope import BELOW, Place
 from app.batches import Window
-from app.evidence import masked
 from app.tallies import STATE_FROM, STATE_SQL, STATES
 from app.wording import N_
 
@@ -132,50 +129,3 @@ PREFERENCES: Final = Category(
 )
 #: by the code their address has; a page is the same for each of them
 CATEGORIES: Final[Mapping[str, Category]] = {PREFERENCES.code: PREFERENCES}
-
-
-# --- who dropped out ---------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Dropout:
-    """Somebody a point counted as filed, and does not any more."""
-
-    masked_no: str
-    name: str
-    class_no: str
-    at: datetime
-    #: the point they belong to now; "" for a waiver
-    moved_to: str
-
-
-# A list once filed is never taken back, so there are two ways out of the count: to give the batch up, or to leave.
-_DROPPED = text("""
-    SELECT c.candidate_no AS number, c.name, c.class_no, last.filed_at AS at, '' AS moved_to
-    FROM candidates c
-    CROSS JOIN LATERAL (SELECT kind, filed_at FROM filings WHERE candidate_id = c.id AND batch_id = :batch
-                        ORDER BY number DESC LIMIT 1) last
-    CROSS JOIN LATERAL (SELECT kind FROM filings WHERE candidate_id = c.id AND batch_id = :batch
-                        AND filed_at <= :since ORDER BY number DESC LIMIT 1) earlier
-    WHERE c.point_id = :point AND (CAST(:class AS text) IS NULL OR c.class_no = :class)
-      AND last.kind = 'waiver' AND earlier.kind = 'list'
-    UNION ALL
-    SELECT t.masked_no, t.name, t.from_class_no, t.at, o.name
-    FROM point_moves t JOIN offices o ON o.id = t.to_point_id
-    CROSS JOIN LATERAL (SELECT kind FROM filings WHERE candidate_id = t.candidate_id AND batch_id = :batch
-                        AND filed_at <= :since ORDER BY number DESC LIMIT 1) earlier
-    WHERE t.from_point_id = :point AND t.at > :since AND earlier.kind = 'list'
-      AND (CAST(:class AS text) IS NULL OR t.from_class_no = :class)
-    ORDER BY at DESC
-""")
-
-
-def dropped(
-    connection: Connection, place: Place, batch_id: int, since: datetime, class_no: str | None = None
-) -> list[Dropout]:
-    """Who of a point was filed at `since` and is not now, newest first. One question."""
-    asked = {"point": place.id, "batch": batch_id, "since": since, "class": class_no}
-    return [
-        Dropout(row.number if row.moved_to else masked(row.number), row.name, row.class_no, row.at, row.moved_to)
-        for row in connection.execute(_DROPPED, asked)
-    ]

@@ -19,6 +19,7 @@ from sqlalchemy import (
     SmallInteger,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -43,6 +44,12 @@ class Filing(Base):
         CheckConstraint("(number = 1) = (previous IS NULL)", name="previous"),
         CheckConstraint("(second_index IS NULL) = (second_opening IS NULL)", name="second"),
         Index("ix_filings_filed_at", "filed_at"),
+        Index(
+            "ix_filings_batch_id_filed_at",
+            "batch_id",
+            "filed_at",
+            postgresql_where=text("kind = 'waiver' AND number > 1"),
+        ),
     )
 
     id: Mapped[Id]

@@ -1,5 +1,6 @@
 """Progress: how far each office is in a batch, down to the names of those who have not filed. Never what."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from io import BytesIO
 
@@ -7,7 +8,7 @@ from flask import Blueprint, Response, redirect, render_template, request, send_
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response as BaseResponse
 
-from admin import completeness, exports, officers, scope, snapshots
+from admin import dropouts, exports, officers, scope, snapshots
 from admin.categories import Category, Counts, Part, chosen
 from admin.completeness import CATEGORIES, PREFERENCES
 from admin.exports import Sheet
@@ -80,8 +81,10 @@ def _shown(connection: Connection, office_id: int, asked: Asked) -> Shown:
     if place.level == "point":
         return _point(connection, category, place, parts, part, asked)
     before, course = _past(connection, category, place, part)
-    rows = category.in_order(snapshots.with_differences(part.rows, before), asked.order)
-    return Shown(category, place, parts, part, asked, rows, before=before, course=course)
+    since = _since(before)
+    rows = snapshots.with_differences(part.rows, before)
+    rows = category.in_order(dropouts.with_numbers(connection, place, part.id, since, rows), asked.order)
+    return Shown(category, place, parts, part, asked, rows, before=before, since=since, course=course)
 
 
 def _past(
@@ -97,6 +100,11 @@ def _past(
     )
 
 
+def _since(before: Mapping[str, Earlier]) -> datetime | None:
+    """The count that dropouts are told from: yesterday's, or that of an hour ago."""
+    return next((before[mark].at for mark in ("day", "hour") if mark in before), None)
+
+
 def _point(  # noqa: PLR0913, PLR0917 -- what the page has found so far
     connection: Connection, category: Category, place: Place, parts: list[Part], part: Part, asked: Asked
 ) -> Shown:
@@ -107,7 +115,7 @@ def _point(  # noqa: PLR0913, PLR0917 -- what the page has found so far
     before, course = _past(connection, category, place, part, class_no)
     if not officer().may("see_names"):
         return Shown(category, place, parts, part, asked, rows, before=before, course=course)
-    since = next((before[mark].at for mark in ("day", "hour") if mark in before), None)
+    since = _since(before)
     return Shown(
         category,
         place,
@@ -117,7 +125,7 @@ def _point(  # noqa: PLR0913, PLR0917 -- what the page has found so far
         rows,
         people=category.among(everybody, asked.state),
         before=before,
-        dropped=completeness.dropped(connection, place, part.id, since, class_no) if since else [],
+        dropped=dropouts.names(connection, place, part.id, since, class_no) if since else [],
         since=since,
         course=course,
     )

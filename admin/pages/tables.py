@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from admin.categories import SINCE, Category, Counts, Part, Row, Standing
 from admin.charts import Curve, curve
-from admin.completeness import Dropout
+from admin.dropouts import Dropout
 from admin.exports import Cell, Sheet
 from admin.officers import Visitor
 from admin.scope import Place
@@ -75,9 +75,9 @@ class Shown:
     people: list[Standing] | None = None
     #: the office itself about an hour ago and yesterday, where that was counted
     before: Mapping[str, Earlier] = field(default_factory=dict)
-    #: who fell out of the count since `since`; None above a point
-    dropped: list[Dropout] | None = None
+    #: since when dropouts are told, where that was counted; and who they are, None above a point
     since: datetime | None = None
+    dropped: list[Dropout] | None = None
     course: list[tuple[datetime, Counts]] = field(default_factory=list)
 
     @property
@@ -113,11 +113,9 @@ class Shown:
 
     @cached_property
     def _columns(self) -> list[str]:
-        """Differences stand where offices were counted before."""
-        offices = self.place.level != "point"
-        return [
-            column for column in self.category.columns if column not in SINCE or (offices and column in self.before)
-        ]
+        """Differences and dropouts stand where offices were counted before."""
+        known = {*self.before, "dropped"} if self.since and self.place.level != "point" else set()
+        return [column for column in self.category.columns if column not in {*SINCE, "dropped"} or column in known]
 
     @property
     def columns(self) -> list[PageColumn]:
@@ -138,6 +136,8 @@ class Shown:
             return str(_(_BELOW[self.place.level][1]))
         if column in SINCE:
             return str(_("Since %(time)s", time=self._then(column)))
+        if column == "dropped":
+            return str(_("Dropped out since %(time)s", time=moment(self.since)))
         if column in {"eligible", "share"}:
             return str(_("Eligible") if column == "eligible" else _(self.category.settled))
         return str(_(self.category.stage(column).name))
@@ -162,6 +162,8 @@ class Shown:
             return share(row.counts, row.name)
         if column in SINCE:
             return signed(row.hour if column == "hour" else row.day)
+        if column == "dropped":
+            return self._dropped(row)
         return f"{number_of(column, row.counts):,}"
 
     def _linked(self, row: Row) -> PageCell:
@@ -170,10 +172,21 @@ class Shown:
         below = {"class": row.key} if self.place.level == "point" else {"office": row.key}
         return linked(self.link(**below), row.name)
 
+    def _dropped(self, row: Row) -> PageCell:
+        """How many dropped out, with the way to where they did: down to the point, where their names stand."""
+        number = f"{row.dropped or 0:,}"
+        if not row.dropped or not row.key:
+            return number
+        names = {"_anchor": "dropped"} if self.place.level == "county" else {"sort": "dropped"}
+        words = Markup('{}<span class="visually-hidden"> {}</span>').format(number, row.name)
+        return linked(self.link(office=row.key, **names), words)
+
     @cached_property
     def whole(self) -> Row:
         """All rows together, as one."""
-        return Row("", "", _("Total"), self.total, hour=self.change("hour"), day=self.change("day"))
+        dropped = sum(row.dropped or 0 for row in self.rows)
+        changes = {mark: self.change(mark) for mark in SINCE}
+        return Row("", "", _("Total"), self.total, **changes, dropped=dropped)
 
     def change(self, mark: str) -> int | None:
         """How many more of the whole office are settled than then; a class was not counted by itself."""
@@ -288,6 +301,8 @@ class Shown:
         if column in SINCE:
             change = row.hour if column == "hour" else row.day
             return "" if change is None else change
+        if column == "dropped":
+            return row.dropped or 0
         return number_of(column, row.counts)
 
     def names_sheet(self, part: Part, officer: Visitor) -> Sheet:

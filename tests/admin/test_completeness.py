@@ -196,8 +196,8 @@ def test_the_batch_that_matters_now_comes_first(world: World, offices: Offices) 
 
 ROWS = [
     Row("1", "430100", "A", counted(never_signed_in=5, filed=95)),
-    Row("2", "430200", "B", counted(draft_only=1, filed=9)),
-    Row("3", "430300", "C", counted(nothing_filed=30, filed=1000, waived=4)),
+    Row("2", "430200", "B", counted(draft_only=1, filed=9), dropped=2),
+    Row("3", "430300", "C", counted(nothing_filed=30, filed=1000, waived=4), dropped=1),
     Row("4", "430400", "D", counted()),
 ]
 
@@ -215,6 +215,7 @@ ROWS = [
         ("waived", "CABD"),
         ("office", "ABCD"),
         ("-office", "DCBA"),
+        ("dropped", "BCAD"),
     ],
 )
 def test_each_column_puts_its_worst_row_first(order: str, names: str) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from admin import charts, completeness, moves, scope, snapshots
+from admin import charts, completeness, dropouts, moves, scope, snapshots
 from admin.categories import Part, chosen
 from admin.scope import Place
 from app import sessions
@@ -132,8 +132,9 @@ def test_old_snapshots_are_thinned_to_one_a_day_and_then_go(school: World) -> No
 
 def test_who_dropped_out_and_how(school: World, offices: Offices, offices_role: Database) -> None:
     waiver, mover = list(school.people.values())[:2]
-    late = school.candidate()
-    session_id = school.activate(late)
+    back, session_id = newcomer(school)
+    file(school, back, session_id, "1", "4303")
+    late, session_id = newcomer(school)
     with school.database.reading() as connection:
         since = clock(connection)
     file(school, waiver, open_session(school, waiver), "1")
@@ -143,11 +144,14 @@ def test_who_dropped_out_and_how(school: World, offices: Offices, offices_role: 
     with school.database.transaction() as session:
         code = school.value("SELECT code FROM offices WHERE id = :id", id=other)
         moves.move(session, mover.candidate_no, code, "301", "moved house")
+        moves.move(session, back.candidate_no, code, "301", "an error")
+        here = school.value("SELECT code FROM offices WHERE id = :id", id=school.point)
+        moves.move(session, back.candidate_no, here, "301", "put right")
     place, part = looked_at(school, offices, offices_role, school.point)
     visitor = offices.visitor(offices.appoint(school.point))
     with scope.reading(offices_role, visitor) as connection:
-        found = completeness.dropped(connection, place, part.id, since)
-        nobody = completeness.dropped(connection, place, part.id, since, "302")
+        found = dropouts.names(connection, place, part.id, since)
+        nobody = dropouts.names(connection, place, part.id, since, "302")
     assert [(one.masked_no[-4:], one.moved_to) for one in found] == [
         (mover.candidate_no[-4:], "长沙市第二中学"),
         (waiver.candidate_no[-4:], ""),

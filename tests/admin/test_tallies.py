@@ -4,17 +4,21 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
-from admin import moves
+from admin import completeness, dropouts, moves, scope
 from admin.commands import group
+from admin.scope import Place
 from app import drafts, preferences, tallies
+from app.db import Database
 from app.errors import BadInput, NotFound
+from app.evidence import masked
 from app.tallies import STATES
+from tests.admin.colleagues import Offices
 from tests.filing import file
 from tests.makers import COLUMN, Person, World, content
 
@@ -47,6 +51,39 @@ def _state(world: World, candidate: int, who: dict[str, object], batch: dict[str
     return "draft_only" if drafted else "nothing_filed"
 
 
+def filed(world: World) -> set[tuple[str, int, int]]:
+    """Who is counted as filed now, at which point and in which batch."""
+    last = "SELECT kind FROM filings WHERE candidate_id = :c AND batch_id = :b ORDER BY number DESC LIMIT 1"
+    return {
+        (masked(who["candidate_no"]), who["point_id"], batch["id"])
+        for who in world.rows("SELECT id, candidate_no, point_id FROM candidates")
+        for batch in world.rows("SELECT id FROM batches")
+        if world.value(last, c=who["id"], b=batch["id"]) == "list"
+    }
+
+
+class Told:
+    """What the offices are told of dropouts since a time: each by an officer of its own, in the portal's role."""
+
+    def __init__(self, world: World, offices: Offices, role: Database, since: datetime) -> None:
+        self.names: set[tuple[str, int, int]] = set()
+        #: office below, or point, and batch
+        self.numbers: Counter[tuple[int, int]] = Counter()
+        for row in world.rows("SELECT id FROM offices"):
+            visitor = offices.visitor(offices.appoint(row["id"]))
+            with scope.reading(role, visitor) as connection:
+                self._ask(connection, scope.office(connection, visitor, row["id"]), since)
+
+    def _ask(self, connection: Connection, place: Place, since: datetime) -> None:
+        for part in completeness.batches(connection, place):
+            if place.level == "point":
+                found = dropouts.names(connection, place, part.id, since)
+                self.names |= {(one.masked_no, place.id, part.id) for one in found}
+            else:
+                rows = dropouts.with_numbers(connection, place, part.id, since, part.rows)
+                self.numbers.update({(int(row.key), part.id): row.dropped for row in rows if row.dropped})
+
+
 def rule_of(column: dict[str, object]) -> bool:
     rules: list[dict[str, object]] = column["eligibility"]  # type: ignore[assignment]
     return any(rule["rule"] == "not_yet_admitted" and rule["policy"] == "block" for rule in rules)
@@ -65,11 +102,12 @@ def kept(world: World) -> Counter[tuple[int, int, str]]:
 
 @pytest.fixture
 def storm(world: World) -> World:
-    """Three schools, three batches (one only for those not yet admitted), nine candidates of two kinds."""
+    """Schools in two counties, three batches (one only for those not yet admitted), nine candidates of two kinds."""
     world.batch("1")
     world.batch("2", name="艺术批", subject_classes=("3",))
     world.batch("3", name="征集志愿", columns=(SUPPLEMENT,))
-    points = [world.point, world.new_point("长沙市第二中学"), world.new_point("长沙市第三中学")]
+    far = world.new_county("430103", "天心区")
+    points = [world.point, world.new_point("长沙市第二中学"), world.new_point("长沙市第三中学", far)]
     for number in range(9):
         subject_class = "3" if number % 4 == 3 else "5"
         world.candidate(point=points[number % 2], subject_class=subject_class, admitted=number % 3 == 2)
@@ -92,6 +130,17 @@ class Deeds:
         deed = self.rng.choice(deeds)
         deed()
         return deed.__name__
+
+    def settle(self) -> None:
+        """Whatever it takes, and a filing, of whoever files at all."""
+        if not self.session_id:
+            self.activate()
+        self.bind()
+        self.file()
+
+    def waver(self) -> None:
+        """What may take somebody out of a count, or back into it."""
+        self.rng.choice([self.move, self.withdraw, self.file])()
 
     @property
     def batch(self) -> str:
@@ -154,11 +203,23 @@ def everybody(world: World, seed: int) -> Iterator[Deeds]:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_after_a_storm_of_deeds_the_counts_are_those_of_a_recount(storm: World, seed: int) -> None:
+def test_after_a_storm_of_deeds_the_counts_are_those_of_a_recount(
+    storm: World, offices: Offices, offices_role: Database, seed: int
+) -> None:
     crowd = list(everybody(storm, seed))
     done: Counter[str] = Counter()
     for _ in range(7):
         done.update(deeds.once() for deeds in crowd)
+    for deeds in crowd:
+        deeds.settle()
+    since, then = storm.value("SELECT clock_timestamp()"), filed(storm)
+    for deeds in crowd * 4:
+        deeds.waver()
+    lost, told = then - filed(storm), Told(storm, offices, offices_role, since)
+    assert told.names == lost
+    path_of = {row["id"]: row["path"] for row in storm.rows("SELECT id, path FROM offices")}
+    above = {point: [int(step) for step in path_of[point].split("/")[2:-1]] for _, point, _ in lost}
+    assert told.numbers == Counter((office, batch) for _, point, batch in lost for office in above[point])
     assert kept(storm) == brute(storm)
     assert {"file", "withdraw", "discard", "move", "replace_card"} <= set(done)
     with storm.database.transaction() as session:

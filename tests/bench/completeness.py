@@ -91,6 +91,15 @@ _STATES = (
     FROM candidates c JOIN batches b ON c.subject_class = ANY (b.subject_classes) AND b.id <= 2
     WHERE c.id % 20 > 1 AND (c.id / 20 + b.id) % 6 > 0
     """,
+    # one candidate in two thousand had filed the day before, and have given the batch up since
+    "UPDATE filings SET filed_at = filed_at - interval '2 days' WHERE candidate_id % 2000 = 10",
+    """
+    INSERT INTO filings (candidate_id, batch_id, candidate_no, number, kind, content, catalogue_version, filed_at,
+        nonce, previous, digest, serial, code_index, opening, challenge, receipt, device)
+    SELECT candidate_id, batch_id, candidate_no, 2, 'waiver', content, 1, filed_at + interval '2 days', '', digest,
+           digest || 'w', serial, batch_id + 2, '', challenge || 'w', '', 'bench'
+    FROM filings WHERE candidate_id % 2000 = 10
+    """,
 )
 
 

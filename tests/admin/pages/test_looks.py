@@ -11,9 +11,11 @@ from flask import Flask
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
+from admin import snapshots
 from admin.alerts import Finding, raise_
 from admin.officers import Role
 from admin.spans import Span, serial_of
+from app.tallies import STATES
 from tests.admin.colleagues import PASSWORD, Colleague, Offices
 from tests.admin.keepers import Keepers
 from tests.admin.pages.scene import Scene, keeper, rules
@@ -279,6 +281,19 @@ def test_the_audit_reads_well(open_page: Callable[..., Page], offices: Offices, 
     inspect(page)
 
 
+def counted_before(world: World) -> None:
+    """A whole province in every state, counted yesterday and an hour ago: the widest table there is."""
+    world.do(f"UPDATE tallies SET {', '.join(f'{state} = 129457' for state in STATES)}")  # noqa: S608 -- constants
+    for hours in (24, 1):
+        with world.database.transaction() as session:
+            snapshots.take(session)
+        world.do(
+            "UPDATE tally_snapshots SET taken_at = taken_at - make_interval(hours => :hours)"
+            " WHERE taken_at > clock_timestamp() - interval '1 hour'",
+            hours=hours,
+        )
+
+
 def test_what_the_province_alone_does_reads_well(
     open_page: Callable[..., Page], world: World, offices: Offices, person: Person
 ) -> None:
@@ -287,6 +302,10 @@ def test_what_the_province_alone_does_reads_well(
     for place in ("/schedule/1/end", f"/counter/{person.id}/reopen"):
         page.goto(place)
         inspect(page)
+    counted_before(world)
+    page.goto("/progress?batch=1")
+    expect(page.locator(".data-table").first.locator("thead th")).to_have_count(13)
+    inspect(page)
     page.goto("/schedule/1/end")
     page.locator("#at").fill("2099-06-27T18:00")
     page.locator("#reason").fill("the line to the centre was cut")

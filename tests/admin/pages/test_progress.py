@@ -202,8 +202,15 @@ def test_differences_the_curve_and_who_dropped_out(officer_browser: Callable[...
     page = browser.click("Since ")
     assert ("sort=hour" in page.url, page.status) == (True, 200)
     rows = rows_of(browser.submit(page.form(action="/export"), button="table"))
-    assert rows[7][-1] == 1
-    page = browser.get(f"/progress/{world.point}")
+    assert [row[-2:] for row in rows[7:]] == [[1, 1], [1, 1]]
+    browser = officer_browser(world.province)
+    browser.get("/progress")
+    for name in ("长沙市", "芙蓉区"):
+        page = browser.click(f"1 {name}")
+        assert ("sort=dropped" in page.url, "刘洋" in page.text) == (True, False)
+    page = browser.click("1 长沙市第一中学")
+    assert page.url.startswith(f"{SITE}/progress/{world.point}?")
+    assert 'id="dropped"' in page.text
     assert "刘洋 17********" in page.words
     assert "301 gave the batch up" in page.words
     page = browser.get(f"/progress/{world.point}?class=302")
