@@ -67,7 +67,7 @@ class PointMove(Base):
     )
 
     id: Mapped[Id]
-    candidate_id: Mapped[int] = mapped_column(ForeignKey("candidates.id"))
+    candidate_id: Mapped[int] = mapped_column(ForeignKey("candidates.id"), index=True)
     #: as the point that was left may still see it: the number masked, the name it knew
     masked_no: Mapped[Words]
     name: Mapped[Words]

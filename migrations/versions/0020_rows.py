@@ -26,6 +26,7 @@ SEEN = ("accounts", "bindings")
 
 
 def upgrade() -> None:
+    op.create_index("ix_point_moves_candidate_id", "point_moves", ["candidate_id"])
     for table, (others, rule) in NEW.items():
         op.execute(f"CREATE POLICY whole_province ON {table} TO {others} USING (true)")
         op.execute(f"CREATE POLICY within_scope ON {table} FOR SELECT TO zhiyuan_offices USING ({rule})")
@@ -41,3 +42,4 @@ def downgrade() -> None:
         op.execute(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY")
         op.execute(f"DROP POLICY within_scope ON {table}")
         op.execute(f"DROP POLICY whole_province ON {table}")
+    op.drop_index("ix_point_moves_candidate_id", "point_moves")
