@@ -1,21 +1,23 @@
-"""A list sent after its session had ended (U-13): nothing is saved for a stranger, and nothing typed is lost.
+"""What is sent after its session has ended (U-13): nothing is done for a stranger, and no list typed is lost.
 
 The page that asks to sign in again carries what was typed, encrypted and bound to the candidate whose session it
 was, and so does every page it leads to on the way back in (`entries.Kept`). Whoever else signs in there gets nothing
 of it. Once that candidate is back, one button sends it as before.
 """
 
-from typing import Final
+from typing import Any, Final
 
-from flask import Response, flash, make_response, redirect, render_template, request, url_for
+from flask import Response, flash, make_response, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from app import sessions
 from app.entrance import SignedIn
 from app.pages.doorway import fresh_form_cookie, let_in, locked, remember_device, unlocked
 from app.pages.entries import SignInForm
+from app.pages.fetch import visitor
 from app.pages.sent import OURS
 from app.pages.words import _
+from app.web.guard import signed_out
 from app.web.portal import reading, services, set_cookie
 
 _PURPOSE: Final = "interrupted"
@@ -24,10 +26,17 @@ LIFE: Final = 10 * 3600
 
 
 def page() -> BaseResponse:
-    """In the place of a page that a stranger posts a list to: sign in again, and keep this page open until then."""
+    """In the place of the page that a stranger posts to: sign in again, and a list is kept until then."""
+    if request.endpoint != "preferences.keep":
+        return signed_out(
+            _(
+                "You had been signed out. What you just sent was not done, and a code in it was not looked at: it is"
+                " still good, unless you had sent it before. Once you are signed in you see which list is in force."
+            )
+        )
     owner = _owner()
     if owner is None:
-        return redirect(url_for("account.sign_in", next=request.path), 303)
+        return signed_out(_("What you had typed in this window was not saved. Sign in and type it again."))
     typed = {name: text for name, text in request.form.items() if name not in {*OURS, "act"}}
     form = SignInForm(None, kept=locked(_PURPOSE, owner=owner, path=request.path, typed=typed))
     return make_response(render_template("account/sign_in.html", form=form, seconds=0, next=request.path))
@@ -57,9 +66,21 @@ def resumed(back: SignedIn, token: str, target: str | None, device: str | None =
             )
         return let_in(back, device, target)
     fresh_form_cookie()
-    mark = sessions.form_mark(sessions.hash_of(back.session_id))
-    page = make_response(render_template("account/resumed.html", path=kept["path"], typed=kept["typed"], mark=mark))
+    page = _still_here(kept, token, sessions.form_mark(sessions.hash_of(back.session_id)))
     set_cookie(page, services().portal.session_cookie, back.session_id)
     if device:
         remember_device(page, device)
     return page
+
+
+def shown_again(token: str) -> Response | None:
+    """The same page once more, in another language or type, for the candidate who has signed in meanwhile."""
+    kept = unlocked(_PURPOSE, token, LIFE)
+    if kept is None or kept["owner"] != visitor().candidate_id:
+        return None
+    return _still_here(kept, token, visitor().form_mark)
+
+
+def _still_here(kept: dict[str, Any], token: str, mark: str) -> Response:
+    page = render_template("account/resumed.html", kept=token, path=kept["path"], typed=kept["typed"], mark=mark)
+    return make_response(page)
