@@ -1,8 +1,9 @@
 """What is sent after its session has ended (U-13): nothing is done for a stranger, and no list typed is lost.
 
-The page that asks to sign in again carries what was typed, encrypted and bound to the candidate whose session it
-was, and so does every page it leads to on the way back in (`entries.Kept`). Whoever else signs in there gets nothing
-of it. Once that candidate is back, one button sends it as before.
+The page that asks to sign in again carries what was typed, encrypted and bound to the candidate whose list it was, and
+so does every page it leads to on the way back in (`app.web.forms.Kept`). The form itself says whose it was, sealed, for
+the session's cookie may be gone. Whoever else signs in there gets nothing of it. Once that candidate is back, one
+button sends it as before.
 """
 
 from typing import Any, Final
@@ -18,9 +19,10 @@ from app.pages.fetch import visitor
 from app.pages.sent import OURS
 from app.pages.words import _
 from app.web.guard import signed_out
-from app.web.portal import reading, services, set_cookie
+from app.web.portal import services, set_cookie
 
 _PURPOSE: Final = "interrupted"
+_OWNER: Final = "owner"
 #: how long what was typed can be brought back, seconds: a day at school
 LIFE: Final = 10 * 3600
 
@@ -34,22 +36,17 @@ def page() -> BaseResponse:
                 " still good, unless you had sent it before. Once you are signed in you see which list is in force."
             )
         )
-    owner = _owner()
+    owner = unlocked(_OWNER, request.form.get("owner", ""), LIFE)
     if owner is None:
         return signed_out(_("What you had typed in this window was not saved. Sign in and type it again."))
     typed = {name: text for name, text in request.form.items() if name not in {*OURS, "act"}}
-    form = SignInForm(None, kept=locked(_PURPOSE, owner=owner, path=request.path, typed=typed))
+    form = SignInForm(None, kept=locked(_PURPOSE, owner=owner["id"], path=request.path, typed=typed))
     return make_response(render_template("account/sign_in.html", form=form, seconds=0, next=request.path))
 
 
-def _owner() -> int | None:
-    """The candidate whose session this browser was in when the form was made, if the form was made in it."""
-    session_id = request.cookies.get(services().portal.session_cookie, "")
-    id_hash = sessions.hash_of(session_id)
-    if request.form.get("mark") != sessions.form_mark(id_hash):
-        return None
-    with reading() as connection:
-        return sessions.owner(connection, id_hash)
+def sealed_owner() -> str:
+    """Whose list a form is, for its field `owner`: it lets nobody in and is read by this service alone."""
+    return locked(_OWNER, id=visitor().candidate_id)
 
 
 def resumed(back: SignedIn, token: str, target: str | None, device: str | None = None) -> Response:

@@ -73,26 +73,26 @@ def test_a_draft_changed_meanwhile_is_not_overwritten(
     assert draft(world) == ["4302"]
 
 
-def test_a_form_of_another_session_is_not_kept(typing: tuple[Browser, Person, Page]) -> None:
-    browser, _, page = typing
+def test_a_form_that_says_not_whose_it_is_is_not_kept_and_that_is_said(typing: tuple[Browser, Person, Page]) -> None:
+    browser, person, page = typing
 
-    asked = press(browser, page, {**rows("4301"), "mark": "0" * 24})
+    asked = press(in_english(browser), page, {**rows("4301"), "owner": "0" * 24})
 
-    assert asked.url.partition("?")[0].endswith("/sign-in")
+    assert "What you had typed in this window was not saved" in asked.words
     assert "4301" not in asked.text
     assert dict(asked.form(has="kept").fields)["kept"] == ""
+    assert back(browser, asked, person).url.endswith("/preferences/1/edit")
 
 
-def test_without_the_cookie_of_its_session_a_list_is_not_kept_and_that_is_said(
-    typing: tuple[Browser, Person, Page],
+def test_what_was_typed_is_there_after_signing_out_in_another_window(
+    world: World, typing: tuple[Browser, Person, Page]
 ) -> None:
     browser, person, page = typing
-    in_english(browser)
-    del browser.cookies["__Host-sid"]
+    browser.submit(page.form(action="/sign-out"))
+    assert "__Host-sid" not in browser.cookies
 
-    asked = press(browser, page, rows("4301"))
-    assert "What you had typed in this window was not saved" in asked.words
-    assert back(browser, asked, person).url.endswith("/preferences/1/edit")
+    resumed = back(browser, press(browser, page, rows("4301")), person)
+    assert saved(world, browser, resumed) == ["4301"]
 
 
 def test_a_code_sent_too_late_is_said_to_be_still_good_and_what_is_in_force_is_shown(

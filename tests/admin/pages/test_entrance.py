@@ -117,6 +117,17 @@ def test_signing_out_ends_it(officer_browser: Callable[..., Browser], world: Wor
     assert world.value("SELECT act FROM audit ORDER BY id DESC LIMIT 1") == "officer.signed_out"
 
 
+def test_signing_out_after_the_session_has_lapsed_is_no_different(
+    officer_browser: Callable[..., Browser], world: World
+) -> None:
+    browser = officer_browser()
+    form = browser.get("/help").form(action="/sign-out")
+    world.do("UPDATE officer_sessions SET seen_at = seen_at - interval '1 hour'")
+    page = browser.submit(form)
+    assert (page.url, "What you just sent" in page.words) == (f"{SITE}/sign-in", False)
+    assert "__Host-oid" not in browser.cookies
+
+
 def test_signing_out_clears_the_browser(officer_browser: Callable[..., Browser], offices_app: Flask) -> None:
     browser = officer_browser()
     form = browser.get("/help").form(action="/sign-out")
