@@ -183,17 +183,18 @@ def prove_first(refusal: NotProved) -> Response | tuple[str, int]:
 
 def interrupted() -> BaseResponse:
     """In the place of the page that a stranger posts to: sign in again, and what was typed is kept until then."""
-    owner = None if request.blueprint == pages.name else _owner()
-    if owner is None:
+    kept = request.form.get("kept") if request.blueprint == pages.name else _kept_of_session()
+    if not kept:
         return signed_out(_("You had been signed out. What you just sent was not done: sign in and do it again."))
-    return make_response(_page("sign_in", SignInForm(None, kept=_kept(owner))))
+    return make_response(_page("sign_in", SignInForm(None, kept=kept)))
 
 
-def _owner() -> int | None:
-    """The officer whose session this browser was in when the form was made, if the form was made in it."""
+def _kept_of_session() -> str | None:
+    """What was typed, for the officer whose session this browser was in, if the form was made in it."""
     id_hash = hash_of(request.cookies.get(services().portal.session_cookie, ""))
     with services().database.reading() as connection:
-        return officers.owner(connection, id_hash, request.form.get("mark", ""))
+        owner = officers.owner(connection, id_hash, request.form.get("mark", ""))
+    return None if owner is None else _kept(owner)
 
 
 def _kept(owner: int) -> str:

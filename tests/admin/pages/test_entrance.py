@@ -303,6 +303,17 @@ def test_what_was_typed_when_a_session_lapsed_is_sent_after_signing_in_by_one_bu
     assert world.rows("SELECT reason, proposed_by FROM proposals") == [{"reason": REASON, "proposed_by": who.id}]
 
 
+def test_nor_is_it_lost_when_the_session_lapses_at_the_page_that_asks_for_the_proof(
+    world: World, offices: Offices, late: tuple[Browser, Colleague, Page]
+) -> None:
+    browser, who, page = late
+    world.do("UPDATE officer_sessions SET seen_at = seen_at - interval '1 hour'")
+    page = prove(browser, page, offices.digits(who))
+    assert page.heading == "Sign in"
+    browser.submit(back(browser, page, who, offices.digits(who)).form(has="reason"))
+    assert world.value("SELECT reason FROM proposals") == REASON
+
+
 def test_who_signs_in_there_instead_gets_none_of_it_and_is_told(
     world: World, offices: Offices, lapsed: tuple[Browser, Colleague, Page]
 ) -> None:
