@@ -181,8 +181,7 @@ class Visitor:
     @property
     def form_mark(self) -> str:
         """Ties a form to the session it was rendered in. Outlives the new id after a proof of identity (S-10)."""
-        session = f"officer-form|{self.officer_id}|{self.started_at.isoformat()}"
-        return hashlib.sha256(session.encode()).hexdigest()[:24]
+        return form_mark(self.officer_id, self.started_at)
 
     @property
     def proved_lately(self) -> bool:
@@ -202,6 +201,11 @@ class Visitor:
         """Raise `NotProved` unless the officer has lately proved who they are."""
         if not self.proved_lately:
             raise NotProved("no fresh proof of identity")
+
+
+def form_mark(officer_id: int, started_at: datetime) -> str:
+    """The mark of the forms made in a session."""
+    return hashlib.sha256(f"officer-form|{officer_id}|{started_at.isoformat()}".encode()).hexdigest()[:24]
 
 
 _LOAD = text("""
@@ -235,6 +239,15 @@ def require_appointed(session: Session, visitor: Visitor) -> None:
     """Raise `NotAllowed` when the officer's appointment has ended since the request began."""
     if not session.execute(_APPOINTED, {"officer": visitor.officer_id}).scalar():
         raise NotAllowed("the appointment is over")
+
+
+_OWNER = text("SELECT officer_id, started_at FROM officer_sessions WHERE id_hash = :id")
+
+
+def owner(connection: Connection, id_hash: bytes, mark: str) -> int | None:
+    """The officer whose session this is, though it may have lapsed, if a form with this mark was made in it."""
+    found = connection.execute(_OWNER, {"id": id_hash}).first()
+    return found.officer_id if found is not None and mark == form_mark(*found) else None
 
 
 def touch(connection: Connection, visitor: Visitor) -> None:

@@ -90,6 +90,8 @@ class Known:
     password: str | None
     password_changed_at: datetime | None
     device_known: bool
+    #: the session this browser was in until now is the candidate's and nobody has ended it: at most it has lapsed
+    session_here: bool
     wait_seconds: int
 
 
@@ -107,23 +109,31 @@ def bucket(key: bytes, name: str, device_hash: bytes | None) -> bytes:
 
 _LOOK_UP: Final = Question("""
     SELECT c.id AS candidate_id, a.password, a.password_changed_at, d.token_hash IS NOT NULL AS device_known,
+           s.id_hash IS NOT NULL AS session_here,
            ceil(extract(epoch FROM w.until - clock_timestamp()))::int AS wait_seconds
     FROM (SELECT CAST(:candidate_no AS text) AS candidate_no) asked
     LEFT JOIN candidates c ON c.candidate_no = asked.candidate_no
     LEFT JOIN accounts a ON a.candidate_id = c.id
     LEFT JOIN devices d ON d.candidate_id = c.id AND d.token_hash = :device AND d.revoked_at IS NULL
+    LEFT JOIN sessions s ON s.candidate_id = c.id AND s.id_hash = :leaving AND s.ended_at IS NULL
     LEFT JOIN waits w ON w.bucket = CASE WHEN d.token_hash IS NULL THEN CAST(:strangers AS bytea)
                                          ELSE CAST(:own AS bytea) END
 """)
 
 
-def look_up(connection: Connection, key: bytes, candidate_no: str, device_hash: bytes | None) -> Known:
-    """What signing in as `candidate_no` from this device would meet. Same work for numbers nobody has."""
+def look_up(
+    connection: Connection, key: bytes, candidate_no: str, device_hash: bytes | None, leaving: bytes = b""
+) -> Known:
+    """What signing in as `candidate_no` from this device would meet. Same work for numbers nobody has.
+
+    `leaving` is the session the browser is in until now.
+    """
     (row,) = _LOOK_UP.all(
         connection,
         {
             "candidate_no": candidate_no,
             "device": device_hash or b"",
+            "leaving": leaving,
             "strangers": bucket(key, candidate_no, None),
             "own": bucket(key, candidate_no, device_hash or b"-"),
         },
@@ -133,6 +143,7 @@ def look_up(connection: Connection, key: bytes, candidate_no: str, device_hash: 
         password=row["password"],
         password_changed_at=row["password_changed_at"],
         device_known=bool(row["device_known"]),
+        session_here=row["session_here"],
         wait_seconds=max(0, row["wait_seconds"] or 0),
     )
 

@@ -383,7 +383,7 @@ class Door:
 
     def _look_up(self, candidate_no: str, where: Where) -> Known:
         with self.database.reading() as connection:
-            return accounts.look_up(connection, self.keys.session_key, candidate_no, where.device_hash)
+            return accounts.look_up(connection, self.keys.session_key, candidate_no, where.device_hash, where.leaving)
 
     def _password_right(self, known: Known, password: str) -> bool:
         if known.password is None:
@@ -408,13 +408,17 @@ class Door:
     def _opening(
         self, candidate_id: int, candidate_no: str, known: Known, resealed: str | None, where: Where
     ) -> list[Write]:
-        """What a right password does besides opening the session."""
-        told = [] if known.device_known else [notice("new_device", candidate_id, where.request_id, device=where.label)]
-        return [
+        """What a right password does besides opening the session.
+
+        A browser nobody has vouched for with a code is told of (P-12), but not again where a session has merely lapsed.
+        """
+        writes = [
             accounts.signed_in(candidate_id, resealed),
             accounts.forgiven(self._bucket(candidate_no, known, where)),
-            *told,
         ]
+        if not (known.device_known or known.session_here):
+            writes.append(notice("new_device", candidate_id, where.request_id, device=where.label))
+        return writes
 
     def _open(self, session: Session, candidate_id: int, where: Where, *writes: Write) -> SignedIn:
         session_id, id_hash = sessions.new_id()

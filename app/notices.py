@@ -227,7 +227,10 @@ def in_trouble(session: Session) -> list[dict[str, Any]]:
 
 TEXTS: Final[Mapping[Kind, str]] = {
     "activated": N_("your account was activated with your code card."),
-    "new_device": N_("your account was signed in to on a device not used before (%(device)s)."),
+    "new_device": N_(
+        "your account was signed in to with the right password in a browser in which no code of your card had been"
+        " right yet (%(device)s)."
+    ),
     "filed": N_("your list for %(batch)s was filed as number %(number)s, digest %(digest)s."),
     "waived": N_(
         "your waiver for %(batch)s was filed as number %(number)s, digest %(digest)s. Until the batch closes"

@@ -195,14 +195,6 @@ def load(connection: Connection, id_hash: bytes, device: bytes | None, idle_seco
     )
 
 
-def owner(connection: Connection, id_hash: bytes) -> int | None:
-    """The candidate whose session this is, or was: it may have ended long ago."""
-    found: int | None = connection.execute(
-        text("SELECT candidate_id FROM sessions WHERE id_hash = :id"), {"id": id_hash}
-    ).scalar()
-    return found
-
-
 def touch(connection: Connection, visitor: Visitor) -> None:
     """Note that the session is in use; at most once a minute, so that reading stays reading."""
     if (visitor.now - visitor.seen_at).total_seconds() < TOUCH_S:

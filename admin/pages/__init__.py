@@ -50,6 +50,7 @@ OPEN: Final = frozenset(
         "public.ready",
         "metrics.show",
         "entrance.sign_in",
+        "entrance.sign_out",
         "roots.page",
         "roots.plain",
     }
@@ -106,6 +107,7 @@ OFFICES: Final = Portal(
     open_pages=OPEN,
     sign_in_page="entrance.sign_in",
     load_visitor=_visitor,
+    interrupted=entrance.interrupted,
     refused=_refused,
     template_folders=(str(Path(__file__).parents[1] / "templates"),),
 )

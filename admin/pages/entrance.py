@@ -1,8 +1,8 @@
 """Signing in and out, a fresh proof of identity, a new password.
 
-A form sent when the last proof is too long ago is refused with the page that asks for one. That page carries what was
-typed, encrypted for whoever typed it, and once they have proved who they are one button sends it as before. Passwords
-are typed at this door alone, and nothing sent to it asks for a proof: none is ever carried.
+A form sent after its session has lapsed, or when the last proof is too long ago, is answered with the page that asks to
+sign in or for a proof. That page carries what was typed, encrypted for whoever typed it, and once they are back one
+button sends it as before. Passwords are typed at this door alone, and nothing sent to it is carried.
 """
 
 from typing import Final
@@ -10,10 +10,12 @@ from typing import Final
 from flask import Blueprint, Response, flash, make_response, redirect, render_template, request, session, url_for
 from flask_babel import lazy_gettext
 from flask_login import current_user
+from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as BaseResponse
-from wtforms import HiddenField, PasswordField, StringField
+from wtforms import PasswordField, StringField
 from wtforms.validators import InputRequired, Length
 
+from admin import officers
 from admin.entrance import Opened, Weakness, weakness
 from admin.officers import SESSION_LIFE
 from admin.pages.reach import desk, officer, typed, where
@@ -21,9 +23,10 @@ from app.errors import NotProved, OutOfDate, TooSoon
 from app.pages.doorway import locked, remember_device, token_of_device, unlocked
 from app.pages.sent import OURS
 from app.passwords import LONGEST
+from app.sessions import hash_of
 from app.web import refusals
-from app.web.forms import Form, OwnForm, form_mark, plain, require_mark, single
-from app.web.guard import local_target
+from app.web.forms import Form, Kept, OwnForm, form_mark, plain, require_mark, single
+from app.web.guard import enter, local_target, signed_out
 from app.web.languages import gettext as _
 from app.web.limits import limiter, sign_in_flood
 from app.web.portal import drop_cookie, services, set_cookie
@@ -51,7 +54,7 @@ _DIGITS_MISSING: Final = lazy_gettext("Enter the six digits your authenticator s
 _PASSWORD_MISSING: Final = lazy_gettext("Enter your password.")
 
 
-class SignInForm(Form):
+class SignInForm(Kept, Form):
     """Login and both factors."""
 
     login = StringField(
@@ -65,15 +68,13 @@ class SignInForm(Form):
     digits = StringField(_DIGITS_LABEL, validators=[InputRequired(_DIGITS_MISSING), Length(max=16)])
 
 
-class ProofForm(OwnForm):
+class ProofForm(Kept, OwnForm):
     """Both factors of the officer who is signed in."""
 
     password = PasswordField(
         lazy_gettext("Password"), validators=[InputRequired(_PASSWORD_MISSING), Length(max=LONGEST)]
     )
     digits = StringField(_DIGITS_LABEL, validators=[InputRequired(_DIGITS_MISSING), Length(max=16)])
-    #: what was typed into the form that asked for the proof, encrypted
-    kept = HiddenField()
 
 
 class PasswordForm(OwnForm):
@@ -102,35 +103,39 @@ def _first_password_first() -> BaseResponse | None:
 
 @pages.route("/sign-in", methods=["GET", "POST"])
 @limiter.limit(sign_in_flood, methods=["POST"])
-def sign_in() -> BaseResponse | tuple[str, int] | str:
-    """Both factors in one form; where the officer wanted to go follows."""
-    if current_user.is_authenticated:
-        return redirect(url_for("progress.own"), 303)
+def sign_in() -> BaseResponse | tuple[str, int] | tuple[str, int, dict[str, str]] | str:
+    """Both factors in one form; where the officer wanted to go follows, or what was typed before the session ended."""
     form = SignInForm()
-    target = local_target(request.values.get("next"))
-    if request.method == "GET":
-        return render_template("entrance/sign_in.html", form=form, target=target)
+    if current_user.is_authenticated:
+        return _resumed(typed(form.kept)) or redirect(url_for("progress.own"), 303)
+    if not form.is_submitted():
+        return _page("sign_in", form)
     if not form.validate():
-        return render_template("entrance/sign_in.html", form=form, target=target), 400
+        return _page("sign_in", form), 400
     token = token_of_device()
-    answer = desk().sign_in(typed(form.login).lower(), typed(form.password), _digits(form.digits), where(token))
+    try:
+        answer = desk().sign_in(typed(form.login).lower(), typed(form.password), _digits(form.digits), where(token))
+    except TooSoon as wait:
+        return _wait("sign_in", form, wait)
     if not isinstance(answer, Opened):
         refused = _(
-            "Login, password and digits do not fit together. The digits change every 30 seconds, and each can"
-            " be used once: wait for the next ones."
+            "Login, password and digits do not fit together. Any of the three may be wrong; which one is not said."
+            " Check login and password: capital and small letters differ. The digits change every 30 seconds, and each"
+            " can be used once. From the sixth failure in a row on there is a wait."
         )
-        page = render_template("entrance/sign_in.html", form=form, target=target, refused=refused)
-        return page, 422
-    entered = _enter(answer, target)
+        return _page("sign_in", form, refused=refused), 422
+    enter(answer.session_id)
+    entered = _enter(answer, _next(), _resumed(typed(form.kept)))
     remember_device(entered, token)
     return entered
 
 
 @pages.post("/sign-out")
 def sign_out() -> BaseResponse:
-    """End the session, and leave nothing of it in the browser (S-10)."""
-    require_mark(single("mark"))
-    desk().sign_out(officer(), where())
+    """End the session, and leave nothing of it in the browser (S-10): also where it has lapsed."""
+    if current_user.is_authenticated:
+        require_mark(single("mark"))
+        desk().sign_out(officer(), where())
     session.clear()
     answer = make_response(redirect(url_for("entrance.sign_in"), 303))
     drop_cookie(answer, services().portal.session_cookie)
@@ -149,23 +154,22 @@ def extend() -> tuple[str, int]:
 def prove() -> BaseResponse | tuple[str, int] | tuple[str, int, dict[str, str]] | str:
     """Give both factors once more before an act that asks for it (A-14)."""
     form = ProofForm()
-    target = local_target(request.values.get("next"))
-    if request.method == "GET":
-        return render_template("entrance/prove.html", form=form, target=target)
+    if not form.is_submitted():
+        return _page("prove", form)
     if not form.validate():
-        return render_template("entrance/prove.html", form=form, target=target), 400
+        return _page("prove", form), 400
     try:
         answer = desk().prove(officer(), typed(form.password), _digits(form.digits), where())
     except TooSoon as wait:
-        page = render_template("entrance/prove.html", form=form, target=target, seconds=wait.seconds)
-        return page, 429, {"Retry-After": str(wait.seconds)}
+        return _wait("prove", form, wait)
     if not isinstance(answer, Opened):
         refused = _(
-            "Password and digits do not fit together. The digits change every 30 seconds, and each can be used"
-            " once: wait for the next ones."
+            "Password and digits do not fit together. Either may be wrong; which one is not said. Check the password:"
+            " capital and small letters differ. The digits change every 30 seconds, and each can be used once. From the"
+            " sixth failure in a row on there is a wait."
         )
-        return render_template("entrance/prove.html", form=form, target=target, refused=refused), 422
-    return _enter(answer, target, _resumed(typed(form.kept)))
+        return _page("prove", form, refused=refused), 422
+    return _enter(answer, _next(), _resumed(typed(form.kept)))
 
 
 @pages.app_errorhandler(NotProved)
@@ -173,19 +177,45 @@ def prove_first(refusal: NotProved) -> Response | tuple[str, int]:
     """In the place of whatever was to be done: a proof of identity, and what was typed is kept until then."""
     if request.form.get("mark") != form_mark():
         return refusals.page(OutOfDate.reason, OutOfDate.status)
+    form = ProofForm(None, kept=_kept(officer().officer_id), mark=form_mark())
+    return _page("prove", form), refusal.status
+
+
+def interrupted() -> BaseResponse:
+    """In the place of the page that a stranger posts to: sign in again, and what was typed is kept until then."""
+    kept = request.form.get("kept") if request.blueprint == pages.name else _kept_of_session()
+    if not kept:
+        return signed_out(_("You had been signed out. What you just sent was not done: sign in and do it again."))
+    return make_response(_page("sign_in", SignInForm(None, kept=kept)))
+
+
+def _kept_of_session() -> str | None:
+    """What was typed, for the officer whose session this browser was in, if the form was made in it."""
+    id_hash = hash_of(request.cookies.get(services().portal.session_cookie, ""))
+    with services().database.reading() as connection:
+        owner = officers.owner(connection, id_hash, request.form.get("mark", ""))
+    return None if owner is None else _kept(owner)
+
+
+def _kept(owner: int) -> str:
     fields = [(name, value) for name, value in request.form.items(multi=True) if name not in OURS]
-    path = request.full_path.removesuffix("?")
-    kept = locked(_PURPOSE, owner=officer().officer_id, path=path, fields=fields)
-    form = ProofForm(None, kept=kept, mark=form_mark())
-    return render_template("entrance/prove.html", form=form), refusal.status
+    return locked(_PURPOSE, owner=owner, path=request.full_path.removesuffix("?"), fields=fields)
 
 
 def _resumed(token: str) -> str | None:
-    """The page that sends what was typed before the proof, if `token` holds something of this officer."""
+    """The page that sends what was typed before, if `token` holds something of this officer who can send it now."""
     kept = unlocked(_PURPOSE, token, _KEPT_S)
-    if kept is None or kept["owner"] != officer().officer_id:
+    if kept is None or kept["owner"] != officer().officer_id or officer().must_change_password:
+        if token:
+            flash(
+                _(
+                    "What was typed in this window before was not kept: it was not yours, is too old, or a new password"
+                    " has to be chosen first. It was not done."
+                ),
+                "warning",
+            )
         return None
-    return render_template("entrance/resumed.html", path=kept["path"], fields=kept["fields"])
+    return render_template("entrance/resumed.html", kept=token, path=kept["path"], fields=kept["fields"])
 
 
 @pages.route("/password", methods=["GET", "POST"])
@@ -214,6 +244,18 @@ def _new_fits(form: PasswordForm) -> bool:
     elif form.new.data != form.again.data:
         form.again.errors = [_("This differs from the new password above.")]
     return not form.new.errors and not form.again.errors
+
+
+def _page(name: str, form: FlaskForm, **values: object) -> str:
+    return render_template(f"entrance/{name}.html", form=form, target=_next(), **values)
+
+
+def _wait(name: str, form: FlaskForm, wait: TooSoon) -> tuple[str, int, dict[str, str]]:
+    return _page(name, form, seconds=wait.seconds), 429, {"Retry-After": str(wait.seconds)}
+
+
+def _next() -> str | None:
+    return local_target(request.args.get("next"))
 
 
 def _digits(field: StringField) -> str:

@@ -54,6 +54,6 @@ CANDIDATES: Final = Portal(
     blueprints=(public.pages, account.pages, card.pages, preferences.pages, archive.pages, roots.pages),
     open_pages=OPEN,
     sign_in_page="account.sign_in",
-    interrupted={"preferences.keep": interrupted.page},
     load_visitor=_visitor,
+    interrupted=interrupted.page,
 )

@@ -29,7 +29,7 @@ ACTS: Final = {
     "filed": N_("%(batch)s: list confirmed, version %(number)s"),
     "waived": N_("%(batch)s: batch given up, version %(number)s"),
     "activated": N_("Account activated, card bound"),
-    "new_device": N_("Sign-in on a device not used before"),
+    "new_device": N_("Sign-in in a browser in which no code had been right yet"),
     "wrong_codes": N_("Five wrong codes in a row"),
     "password_changed": N_("Password changed"),
     "password_reset": N_("New password set with a reset ticket"),

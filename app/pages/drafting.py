@@ -16,6 +16,7 @@ from app.findings import Verdict
 from app.pages import editing, fetch, listing, papers
 from app.pages.editing import Act, Typed, TypedRow, Understood
 from app.pages.fetch import batch_code, visitor
+from app.pages.interrupted import sealed_owner
 from app.pages.sent import asked, sent, whole_number
 from app.pages.words import _
 from app.preferences import Asked, Sheet
@@ -90,6 +91,7 @@ def _moved(batch: str, whole: Slice, understood: Understood) -> Response:
         render_template(
             "preferences/moved.html",
             found=found,
+            owner=sealed_owner(),
             columns=listing.columns(spec, preferences.compacted(found.content), whole),
             changes=listing.changes(spec, change, whole),
             mine=listing.columns(spec, understood.content, whole),
@@ -154,6 +156,7 @@ def _edit_page(
     return render_template(
         "preferences/edit.html",
         found=found,
+        owner=sealed_owner(),
         form=form,
         version=refused[0].version if refused else found.draft_version,
         kept=refused is None,

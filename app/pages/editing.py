@@ -12,6 +12,7 @@ Fields, for column KEY and row i (from 0; rows of the draft first, then empty on
     KEY-i-adjust     "yes" or "no"
     KEY-institution_adjust, KEY-directed_adjust   "yes"
     version          of the draft the page was made from
+    owner            whose list it is, sealed: for a form that comes too late (`interrupted`)
     act              what the button does: save, check, search KEY, up|down|to|edit|remove KEY i
 """
 
@@ -91,7 +92,7 @@ class Typed:
 def read(spec: BatchSpec) -> Typed:
     """The edit form of a batch as sent; raises `BadInput` and `OutOfDate` as `sent` does."""
     known = {name for column in spec.columns for name in _names(column)}
-    require_known(request.form, known | OURS | {"version", "act"})
+    require_known(request.form, known | OURS | {"version", "owner", "act"})
     require_mark(request.form.get("mark", ""))
     too_long = next((name for name, text in request.form.items() if len(text) > _LONGEST), None)
     if too_long is not None:

@@ -16,7 +16,7 @@ from app.errors import BadInput
 from app.numbers import normalised
 from app.pages.words import _
 from app.passwords import Weakness
-from app.web.forms import Form, OwnForm
+from app.web.forms import Form, Kept, OwnForm
 from app.wording import N_
 from cards import codes, serials
 from cards.errors import MalformedCode, MalformedSerial
@@ -258,17 +258,6 @@ class ActivationForm(NewPassword, Pair, Form):
     """Second page of activation."""
 
 
-class Kept(Form):
-    """A way in that takes along what was typed before the session ended (`app.pages.interrupted`)."""
-
-    kept = HiddenField()
-
-    def is_submitted(self) -> bool:
-        """Not by a post that only brings it along, from another way in or into another language."""
-        sent = any(field.raw_data for field in self if not isinstance(field, HiddenField))
-        return super().is_submitted() and (sent or not self.kept.data)
-
-
 class NumberForm(Form):
     """First page of a new password."""
 
@@ -279,14 +268,14 @@ class CardNumberForm(Kept, NumberForm):
     """First page of signing in with the card."""
 
 
-class SignInForm(Kept):
+class SignInForm(Kept, Form):
     """Number and password; never a code (A-16)."""
 
     number = CandidateNumberField(lazy_gettext("Candidate number"))
     password = PasswordField(lazy_gettext("Password"), validators=[InputRequired(lazy_gettext("Enter your password."))])
 
 
-class CardSignInForm(Pair, Kept):
+class CardSignInForm(Pair, Kept, Form):
     """Second page of signing in with the card."""
 
     password = PasswordField(lazy_gettext("Password"), validators=[InputRequired(lazy_gettext("Enter your password."))])

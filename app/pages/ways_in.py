@@ -21,7 +21,7 @@ from app.pages.entries import (
     ResetForm,
     SignInForm,
 )
-from app.pages.interrupted import resumed
+from app.pages.interrupted import resumed, shown_again
 from app.pages.words import _
 from app.web.guard import local_target
 from app.web.limits import limiter, sign_in_flood
@@ -111,6 +111,8 @@ def sign_in() -> BaseResponse:
     if inside := _inside():
         return inside
     form = SignInForm()
+    if current_user.is_authenticated and not form.is_submitted() and (page := shown_again(form.kept.data or "")):
+        return page
     seconds = 0
     if form.validate_on_submit():
         try:

@@ -32,6 +32,17 @@ class OwnForm(FlaskForm):
         require_mark(str(field.data or ""))
 
 
+class Kept(FlaskForm):
+    """A way in that takes along what was typed before it was asked for, encrypted; to be mixed into a form."""
+
+    kept = HiddenField()
+
+    def is_submitted(self) -> bool:
+        """Not by a post that only brings it along, from another way in or into another language."""
+        sent = any(field.raw_data for field in self if not isinstance(field, HiddenField))
+        return bool(super().is_submitted() and (sent or not self.kept.data))
+
+
 def form_mark() -> str:
     """The mark of whoever has signed in, for a form written by hand; "" for a stranger's."""
     visitor = signed_in()

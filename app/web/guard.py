@@ -4,10 +4,11 @@ Shut by default: a page is open only if its portal lists it. State changes only 
 form and from our own pages; the browser's word (Sec-Fetch-Site, else Origin) comes on top of the token.
 """
 
+from pathlib import PurePosixPath
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, g, redirect, request, url_for
+from flask import Flask, Response, current_app, flash, g, redirect, request, url_for
 from flask_login import LoginManager, current_user
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.wrappers import Response as BaseResponse
@@ -68,6 +69,11 @@ def signed_in() -> Any:
     return g.signed_in
 
 
+def enter(session_id: str) -> None:
+    """Let the rest of this request, and the page it answers with, be of whoever has just signed in."""
+    g.signed_in = services().portal.load_visitor(services(), session_id)
+
+
 def _gate() -> BaseResponse | None:
     if request.endpoint == "static":
         return None
@@ -78,13 +84,25 @@ def _gate() -> BaseResponse | None:
         return None
     if signed_in() is not None:
         return None
-    if request.method == "POST" and endpoint in services().portal.interrupted:
-        return services().portal.interrupted[endpoint]()
+    if request.method == "POST":
+        return services().portal.interrupted()
     target = url_for(services().portal.sign_in_page)
     if request.method == "GET":
         g.return_to = request.full_path if request.query_string else request.path
         target = url_for(services().portal.sign_in_page, next=g.return_to)
     return redirect(target, 303)
+
+
+def signed_out(words: str) -> BaseResponse:
+    """The way to the sign-in for a stranger's post: `words` say what became of it, and the page it belongs to follows.
+
+    That page is the one with the post's own address, or the nearest above it that can be opened.
+    """
+    flash(words, "warning")
+    opens = current_app.create_url_adapter(request)
+    path = PurePosixPath(request.path)
+    page = next((str(each) for each in (path, *path.parents) if opens and opens.test(str(each), "GET")), None)
+    return redirect(url_for(services().portal.sign_in_page, next=page), 303)
 
 
 def _require_same_site() -> None:

@@ -3,7 +3,7 @@
 import ipaddress
 import re
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
@@ -41,10 +41,10 @@ class Portal:
     sign_in_page: str
     #: who is behind a session id and a device hash, or None
     load_visitor: Callable[["Services", str], Any]
+    #: what a stranger gets who posts to a page that is not open: most often somebody whose session has ended
+    interrupted: Callable[[], BaseResponse]
     #: keeps what was refused to somebody who has signed in, where the portal keeps that
     refused: Callable[[Any, Refusal], None] | None = None
-    #: in the place of the way to the sign-in page: what a stranger gets who posts to one of these endpoints
-    interrupted: Mapping[str, Callable[[], BaseResponse]] = field(default_factory=dict)
     template_folders: tuple[str, ...] = ()
     #: the largest body of a request, bytes (S-16)
     largest_body: int = 256 * 1024

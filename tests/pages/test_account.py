@@ -49,7 +49,7 @@ def test_it_shows_sign_ins_sessions_devices_and_acts(browser: Browser, person: P
     page = in_english(elsewhere).get("/account")
     assert "Before this visit your account was last signed in to" in page.words
     assert "Account activated, card bound" in page.words
-    assert "Sign-in on a device not used before" in page.words
+    assert "Sign-in in a browser in which no code had been right yet" in page.words
     assert "Sign out every other browser" in page.words
     assert "Forget" in page.words
 

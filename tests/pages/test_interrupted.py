@@ -6,7 +6,7 @@ import pytest
 
 from admin.browser import Browser, Page
 from tests.makers import PASSWORD, Person, World
-from tests.pages.lists import draft, edit, press, rows
+from tests.pages.lists import confirm, count, draft, edit, file, in_english, press, rows
 from tests.pages.walks import errors, sign_in, two
 
 
@@ -73,14 +73,42 @@ def test_a_draft_changed_meanwhile_is_not_overwritten(
     assert draft(world) == ["4302"]
 
 
-def test_a_form_of_another_session_is_not_kept(typing: tuple[Browser, Person, Page]) -> None:
-    browser, _, page = typing
+def test_a_form_that_says_not_whose_it_is_is_not_kept_and_that_is_said(typing: tuple[Browser, Person, Page]) -> None:
+    browser, person, page = typing
 
-    asked = press(browser, page, {**rows("4301"), "mark": "0" * 24})
+    asked = press(in_english(browser), page, {**rows("4301"), "owner": "0" * 24})
 
-    assert asked.url.partition("?")[0].endswith("/sign-in")
+    assert "What you had typed in this window was not saved" in asked.words
     assert "4301" not in asked.text
     assert dict(asked.form(has="kept").fields)["kept"] == ""
+    assert back(browser, asked, person).url.endswith("/preferences/1/edit")
+
+
+def test_what_was_typed_is_there_after_signing_out_in_another_window(
+    world: World, typing: tuple[Browser, Person, Page]
+) -> None:
+    browser, person, page = typing
+    browser.submit(page.form(action="/sign-out"))
+    assert "__Host-sid" not in browser.cookies
+
+    resumed = back(browser, press(browser, page, rows("4301")), person)
+    assert saved(world, browser, resumed) == ["4301"]
+
+
+def test_a_code_sent_too_late_is_said_to_be_still_good_and_what_is_in_force_is_shown(
+    world: World, signed_in: tuple[Browser, Person]
+) -> None:
+    browser, person = signed_in
+    world.batch("1")
+    page = edit(in_english(browser), rows("4301"), "check")
+    world.do("UPDATE sessions SET seen_at = seen_at - interval '1 hour'")
+
+    asked = confirm(browser, page, person)
+    assert "What you just sent was not done, and a code in it was not looked at: it is still good" in asked.words
+    assert back(browser, asked, person).url.endswith("/preferences")
+    assert count(world) == 0
+    file(browser, person, "4301")
+    assert count(world) == 1
 
 
 def chosen(browser: Browser, page: Page) -> Page:
@@ -99,7 +127,8 @@ def test_what_was_typed_outlives_another_language_and_another_size_of_type(
     assert (asked.status, asked.heading) == (200, "Sign in")
     assert "large-font" in asked.text
     assert errors(asked) == ""
-    resumed = back(browser, asked, person)
+    resumed = chosen(browser, back(browser, asked, person))
+    assert (resumed.status, resumed.heading) == (200, "Your list is still here")
     assert saved(world, browser, resumed) == ["4301"]
 
 

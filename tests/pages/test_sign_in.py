@@ -279,8 +279,24 @@ def test_sessions_that_have_lapsed_take_nobodys_place(
 
 def test_a_sign_in_from_an_unknown_device_is_told_to_the_owner(world: World, browser: Browser, person: Person) -> None:
     sign_in(browser, person.candidate_no, person.password)
-    kinds = world.rows("SELECT kind FROM notices WHERE candidate_id = :id", id=person.id)
-    assert {"kind": "new_device"} in kinds
+    assert told(world, person) == 1
+
+
+def test_it_is_not_told_again_where_a_session_has_merely_lapsed(world: World, browser: Browser, person: Person) -> None:
+    sign_in(browser, person.candidate_no, person.password)
+    world.do("UPDATE sessions SET seen_at = seen_at - interval '1 hour' WHERE candidate_id = :id", id=person.id)
+    sign_in(browser, person.candidate_no, person.password)
+    assert told(world, person) == 1
+    # somebody else has ended it meanwhile, as a new password does
+    world.do("UPDATE sessions SET ended_at = clock_timestamp() WHERE candidate_id = :id", id=person.id)
+    sign_in(browser, person.candidate_no, person.password)
+    assert told(world, person) == 2
+
+
+def told(world: World, person: Person) -> int:
+    """Messages about a sign-in in an unknown browser."""
+    asked = "SELECT count(*) FROM notices WHERE candidate_id = :id AND kind = 'new_device'"
+    return int(world.value(asked, id=person.id))
 
 
 def test_empty_fields_are_told_beside_them(browser: Browser) -> None:

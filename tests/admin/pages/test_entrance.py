@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from admin.browser import Browser, Page
+from admin.browser import Browser, Form, Page
 from admin.pages import entrance
 from tests.admin.colleagues import PASSWORD, Colleague, Offices, sign_in
 from tests.fixtures import SITE, over_wsgi
@@ -82,6 +82,8 @@ def test_a_wait_is_said_with_its_length(stranger: Browser, offices: Offices) -> 
     page = sign_in(stranger, who, offices.digits(who))
     assert page.status == 429
     assert 0 < int(page.header("Retry-After")) <= 30
+    assert "Please wait" in page.words
+    assert dict(page.form(has="digits").fields)["login"] == who.login
 
 
 def test_who_has_forgotten_the_password_is_sent_to_those_who_keep_the_account(stranger: Browser) -> None:
@@ -113,6 +115,17 @@ def test_signing_out_ends_it(officer_browser: Callable[..., Browser], world: Wor
     browser.cookies = old
     assert browser.get("/progress").url.startswith(f"{SITE}/sign-in")
     assert world.value("SELECT act FROM audit ORDER BY id DESC LIMIT 1") == "officer.signed_out"
+
+
+def test_signing_out_after_the_session_has_lapsed_is_no_different(
+    officer_browser: Callable[..., Browser], world: World
+) -> None:
+    browser = officer_browser()
+    form = browser.get("/help").form(action="/sign-out")
+    world.do("UPDATE officer_sessions SET seen_at = seen_at - interval '1 hour'")
+    page = browser.submit(form)
+    assert (page.url, "What you just sent" in page.words) == (f"{SITE}/sign-in", False)
+    assert "__Host-oid" not in browser.cookies
 
 
 def test_signing_out_clears_the_browser(officer_browser: Callable[..., Browser], offices_app: Flask) -> None:
@@ -190,19 +203,35 @@ def test_a_proof_renews_the_cookie_and_leads_back(officer_browser: Callable[...,
     assert browser.cookies["__Host-oid"] != before
 
 
-# --- a form sent when the last proof is too long ago -----------------------------------------------------
+# --- a form sent when the last proof is too long ago, or the session has lapsed -------------------------
 
 REASON = "the line was cut"
 
 
 @pytest.fixture
-def late(world: World, offices: Offices, officer_browser: Callable[..., Browser]) -> tuple[Browser, Colleague, Page]:
-    """An officer of the province who has proposed a pause, with a browser at the page that came in its place."""
+def proposing(
+    world: World, offices: Offices, officer_browser: Callable[..., Browser]
+) -> tuple[Browser, Colleague, Form]:
+    """An officer of the province with a browser at the form that proposes a pause."""
     world.batch("1")
     who, browser = offices.appoint(), officer_browser()
     browser.cookies["__Host-oid"] = offices.open_session(who)
-    form = browser.get("/schedule/1/pause").form(has="reason")
+    return browser, who, browser.get("/schedule/1/pause").form(has="reason")
+
+
+@pytest.fixture
+def late(world: World, proposing: tuple[Browser, Colleague, Form]) -> tuple[Browser, Colleague, Page]:
+    """The same when the proposal was sent too long after the last proof, at the page that came in its place."""
+    browser, who, form = proposing
     world.do("UPDATE officer_sessions SET proved_at = proved_at - interval '6 minutes'")
+    return browser, who, browser.submit(form, {"reason": REASON})
+
+
+@pytest.fixture
+def lapsed(world: World, proposing: tuple[Browser, Colleague, Form]) -> tuple[Browser, Colleague, Page]:
+    """The same when it was sent after the session had lapsed."""
+    browser, who, form = proposing
+    world.do("UPDATE officer_sessions SET seen_at = seen_at - interval '1 hour'")
     return browser, who, browser.submit(form, {"reason": REASON})
 
 
@@ -234,6 +263,78 @@ def test_what_was_typed_outlasts_a_wait(late: tuple[Browser, Colleague, Page]) -
     assert page.status == 429
     assert 0 < int(page.header("Retry-After")) <= 30
     assert dict(page.form(has="digits").fields)["kept"] == kept
+
+
+def chosen(browser: Browser, page: Page) -> Page:
+    """The page again, in another language and in large type, chosen where it offers them."""
+    page = browser.submit(page.form(action="/language"), {"language": "zh_Hans"})
+    page = browser.submit(page.form(action="/language"), {"language": "en"})
+    page = browser.submit(page.form(action="/appearance"), {}, button="appearance", value="large-font")
+    assert (page.status, "Please check these places" in page.words) == (200, False)
+    return page
+
+
+def test_nor_is_it_lost_by_another_language_or_size_of_type(
+    world: World, offices: Offices, late: tuple[Browser, Colleague, Page]
+) -> None:
+    browser, who, page = late
+    page = chosen(browser, prove(browser, chosen(browser, page), offices.digits(who)))
+    assert "/acts/" in browser.submit(page.form(has="reason")).url
+    assert world.value("SELECT reason FROM proposals") == REASON
+
+
+def back(browser: Browser, page: Page, who: Colleague, digits: str) -> Page:
+    values = {"login": who.login, "password": PASSWORD, "digits": digits}
+    return browser.submit(page.form(has="digits"), values)
+
+
+def test_what_was_typed_when_a_session_lapsed_is_sent_after_signing_in_by_one_button(
+    world: World, offices: Offices, lapsed: tuple[Browser, Colleague, Page]
+) -> None:
+    browser, who, page = lapsed
+    assert (page.status, page.heading) == (200, "Sign in")
+    assert REASON not in page.text
+    page = back(browser, chosen(browser, page), who, "000000")
+    assert page.status == 422
+    page = chosen(browser, back(browser, page, who, offices.digits(who)))
+    assert page.heading == "What you typed is still here"
+    assert world.value("SELECT count(*) FROM proposals") == 0
+    assert "/acts/" in browser.submit(page.form(has="reason")).url
+    assert world.rows("SELECT reason, proposed_by FROM proposals") == [{"reason": REASON, "proposed_by": who.id}]
+
+
+def test_nor_is_it_lost_when_the_session_lapses_at_the_page_that_asks_for_the_proof(
+    world: World, offices: Offices, late: tuple[Browser, Colleague, Page]
+) -> None:
+    browser, who, page = late
+    world.do("UPDATE officer_sessions SET seen_at = seen_at - interval '1 hour'")
+    page = prove(browser, page, offices.digits(who))
+    assert page.heading == "Sign in"
+    browser.submit(back(browser, page, who, offices.digits(who)).form(has="reason"))
+    assert world.value("SELECT reason FROM proposals") == REASON
+
+
+def test_who_signs_in_there_instead_gets_none_of_it_and_is_told(
+    world: World, offices: Offices, lapsed: tuple[Browser, Colleague, Page]
+) -> None:
+    browser, _, page = lapsed
+    other = offices.appoint()
+    page = back(browser, page, other, offices.digits(other))
+    assert page.url == f"{SITE}/progress/{world.province}"
+    assert "What was typed in this window before was not kept" in page.words
+    assert REASON not in page.text
+
+
+def test_a_password_sent_after_the_session_lapsed_is_not_kept(
+    officer_browser: Callable[..., Browser], world: World
+) -> None:
+    browser = officer_browser()
+    form = browser.get("/password").form(has="old")
+    world.do("UPDATE officer_sessions SET seen_at = seen_at - interval '1 hour'")
+    page = browser.submit(form, {"old": PASSWORD, "new": NEW, "again": NEW})
+    assert page.url == f"{SITE}/sign-in?next=/password"
+    assert "What you just sent was not done" in page.words
+    assert dict(page.form(has="digits").fields)["kept"] == ""
 
 
 def test_nobody_else_gets_what_was_typed(
