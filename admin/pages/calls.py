@@ -2,7 +2,7 @@
 
 from typing import cast
 
-from flask import redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
@@ -66,6 +66,7 @@ def call(candidate: int) -> Response | tuple[str, int]:
     said = Said(cast("Outcome", form.outcome.data), typed(form.note), cast("Again", form.again.data))
     with transaction() as session:
         chase.log(session, officer(), candidate, part.id, said, where())
+    flash(_("The call is noted."), "success")
     return redirect(url_for("chase.person", candidate=candidate, batch=part.code), 303)
 
 
