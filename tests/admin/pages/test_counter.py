@@ -44,6 +44,7 @@ def test_from_the_number_to_the_ticket_to_a_new_password(
 ) -> None:
     browser = officer_browser(world.point)
     page = look_up(browser, " 1743 0102 1５" + person.candidate_no[10:])
+    assert ("Last signed in" in page.words, "never" in page.words) == (True, False)  # activating signs in
     assert page.url == f"{SITE}/counter/{person.id}"
     assert person.candidate_no not in page.text
     assert person.id_no not in page.text
