@@ -41,6 +41,7 @@ class Person:
     point_name: str
     county_name: str
     activated_at: datetime | None
+    #: activating signs in, too
     last_signed_in_at: datetime | None
     #: serial of the card bound, or of the one handed over and not bound yet
     bound_serial: str | None
@@ -98,7 +99,8 @@ class Ticket:
 
 _PERSON = text(f"""
     SELECT c.id, c.candidate_no, c.name, c.id_no_sealed, c.class_no, c.point_id, p.name AS point_name,
-           k.name AS county_name, a.activated_at, a.last_signed_in_at, bn.serial AS bound_serial,
+           k.name AS county_name, a.activated_at,
+           greatest(a.activated_at, a.last_signed_in_at) AS last_signed_in_at, bn.serial AS bound_serial,
            (SELECT h.serial FROM cards h WHERE h.holder_id = c.id AND h.state = 'handed') AS handed_serial,
            t.approved_at, o.name AS approved_by, t.expires_at AS ticket_until, t.used_at AS ticket_used_at,
            clock_timestamp() AS now

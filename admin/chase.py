@@ -33,10 +33,11 @@ OUTCOMES: Final[dict[Outcome, str]] = {
     "no_answer": N_("No answer"),
     "wrong_number": N_("Wrong number"),
 }
-Again = Literal["", "hour", "three_hours", "evening", "morning"]
+Again = Literal["usual", "", "hour", "three_hours", "evening", "morning"]
 #: when to call again, and how the database reckons it
 AGAIN: Final[dict[Again, str]] = {
-    "": N_("No further call"),
+    "usual": N_("In three hours if nobody answered, otherwise not planned"),
+    "": N_("Not planned"),
     "hour": N_("In an hour"),
     "three_hours": N_("In three hours"),
     "evening": N_("At the next 19:00"),
@@ -192,8 +193,9 @@ class Said:
 
 _LOGGED: Final = """
     INSERT INTO contacts (candidate_id, batch_id, point_id, officer_id, at, outcome, note, next_at)
-    SELECT c.id, :batch, c.point_id, :officer, now.at, :outcome, :note,
+    SELECT c.id, :batch, c.point_id, :officer, now.at, CAST(:outcome AS text), :note,
            CASE CAST(:again AS text)
+               WHEN 'usual' THEN CASE CAST(:outcome AS text) WHEN 'no_answer' THEN now.at + interval '3 hours' END
                WHEN 'hour' THEN now.at + interval '1 hour'
                WHEN 'three_hours' THEN now.at + interval '3 hours'
                WHEN 'evening' THEN (date_trunc('day', now.here + interval '5 hours') + interval '19 hours')

@@ -99,7 +99,8 @@ def propose(  # noqa: PLR0913, PLR0917 -- a session, who, which seal, what was t
         (N_("Seal no."), f"{seal.number}"),
         (N_("Filings in force in the whole province"), f"{seal.size:,}"),
     ]
-    wish = Wish(visitor.office_id, f"{number}", seal.word, {"seal": number}, facts, reason)
+    params = {"seal": number, "batch": seal.batch_code}
+    wish = Wish(visitor.office_id, f"{number}", seal.word, params, facts, reason)
     return proposals.propose(session, visitor, CONFIRM, wish, life, where)
 
 

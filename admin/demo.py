@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,15 +15,18 @@ from typing import Final
 
 from sqlalchemy import text
 
-from admin import appointments, rehearsal, storekeeping, wiping
+from admin import appointments, evidence_check, ledger, rehearsal, sealing, storekeeping, watch, wiping
 from admin.appointments import Password
 from admin.cast import CLASSES, OFFICE, Cast, SignIn, introduction, officer_lines, private
 from admin.officers import Role
 from admin.rehearsal import Player
 from admin.sending import Post, ToLog
 from admin.stage import Process, Stage, StageError, erase, require_free, stage
+from app.db import Database
+from app.errors import Unavailable
 from app.web.formats import ZONE
 from cards.lots import Made
+from config.keys import SealKeys
 
 LOT: Final = "0001"
 CARDS, SPARE = 230, 10
@@ -61,13 +64,7 @@ def run(wish: Wish, tell: Callable[[str], object]) -> None:
             portals = up.enter_context(where.portals({"candidates": wish.port, "offices": wish.offices_port}))
             cast = _cast(where, wish.candidates, tell)
             up.enter_context(where.schedule())
-            stopped = threading.Event()
-            sender = threading.Thread(
-                target=post_to(where, where.directory / "messages.log").until_stopped, args=(stopped,)
-            )
-            sender.start()
-            up.callback(sender.join)
-            up.callback(stopped.set)
+            up.enter_context(where.beside(*_processes(where)))
             for portal in portals:
                 portal.wait_until_ready()
             tell(introduction(where, cast, portals, time.monotonic() - started))
@@ -116,6 +113,28 @@ def _deaf() -> None:
 def post_to(where: Stage, log: Path) -> Post:
     """A post office that writes the stage's messages into a file."""
     return Post(where.database, where.sealer, ToLog(log), where.settings.site.hotline)
+
+
+def _processes(where: Stage) -> Iterator[Callable[[threading.Event], object]]:
+    """What a deployment runs beside the portals and the schedule: the sender, the sealer, the seals, the watch."""
+    database, seal_keys = where.database, where.settings.seal_keys()
+    keys = evidence_check.Keys(where.keys.card_key, where.keys.receipt_public_keys())
+    yield post_to(where, where.directory / "messages.log").until_stopped
+    yield lambda stopped: ledger.watch(database, seal_keys, stopped)
+    yield lambda stopped: _seal(database, seal_keys, stopped)
+    yield lambda stopped: watch.follow(database, keys, where.settings.watch, stopped, lambda _: None)
+
+
+def _seal(database: Database, keys: SealKeys, stopped: threading.Event) -> None:
+    """Seal what has closed, every minute, as by `python -m admin seal due`."""
+    while not stopped.is_set():
+        with suppress(Unavailable):
+            with database.transaction() as session:
+                found = sealing.due(session, timedelta())
+            for one in found:
+                with suppress(sealing.CannotSeal):
+                    sealing.seal(database, keys, one.code)
+        stopped.wait(60)
 
 
 # --- who is in it ------------------------------------------------------------------------------------
@@ -173,13 +192,13 @@ def _officers(where: Stage, player: Player) -> list[SignIn]:
     appointed: list[SignIn] = []
     until = datetime.now(UTC) + timedelta(days=365)
     for office in line:
-        for suffix, role in [("", _FIRST_ROLE[office.level]), *_MORE_ROLES.get(office.level, [])]:
+        for suffix, role, name in _OFFICERS[office.level]:
             login = f"{office.level}{suffix}"
             made = appointments.appoint(
                 where.database,
                 where.keys,
                 login=login,
-                name=f"{office.name}（演示）",
+                name=f"{name}（演示）",
                 office_code=office.code,
                 role=role,
                 until=until,
@@ -189,16 +208,17 @@ def _officers(where: Stage, player: Player) -> list[SignIn]:
     return appointed
 
 
-_FIRST_ROLE: Final[dict[str, Role]] = {
-    "province": "approver",
-    "prefecture": "approver",
-    "county": "approver",
-    "point": "operator",
-}
-#: ends of logins, and their roles
-_MORE_ROLES: Final[dict[str, list[tuple[str, Role]]]] = {
-    "province": [("2", "approver"), (".auditor", "auditor"), (".admin", "system_admin")],
-    "county": [(".admin", "system_admin")],
+#: ends of logins, and whose they are
+_OFFICERS: Final[dict[str, list[tuple[str, Role, str]]]] = {
+    "province": [
+        ("", "approver", "周建国"),
+        ("2", "approver", "李慧敏"),
+        (".auditor", "auditor", "陈志远"),
+        (".admin", "system_admin", "王海燕"),
+    ],
+    "prefecture": [("", "approver", "刘春梅")],
+    "county": [("", "approver", "张立军"), (".admin", "system_admin", "黄丽娟")],
+    "point": [("", "operator", "吴晓东")],
 }
 
 

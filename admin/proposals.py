@@ -242,7 +242,7 @@ def propose(  # noqa: PLR0913, PLR0917 -- a session, who, what sort, what, how l
     ).scalar()
     if made is None:
         raise AlreadyProposed(session.execute(_WAITING, {**same, "within": visitor.path}).scalar())
-    together(session, _entry("proposed", visitor, made, kind.name, wish.subject, where, reason=wish.reason))
+    together(session, _entry("proposed", visitor, made, kind.name, wish, where, reason=wish.reason))
     return int(made)
 
 
@@ -262,7 +262,7 @@ def approve(  # noqa: PLR0913, PLR0917 -- a session, who, what sorts there are, 
     kind = kinds[act.kind]
     _require_second(session, visitor, act, kind)
     if "".join(retyped.split()).lower() != act.word.lower():
-        together(session, _entry("mistyped", visitor, act.id, act.kind, act.subject, where))
+        together(session, _entry("mistyped", visitor, act.id, act.kind, act, where))
         return Mistyped()
     outcome = kind.deed(session, visitor, act, where)
     _decide(session, visitor, act, "approved", where, outcome)
@@ -324,12 +324,14 @@ def _decide(  # noqa: PLR0913, PLR0917 -- a session, who, what, how, whence and 
                 "id": act.id,
             },
         ),
-        _entry(decision, visitor, act.id, act.kind, act.subject, where, outcome=outcome),
+        _entry(decision, visitor, act.id, act.kind, act, where, outcome=outcome),
     )
 
 
 def _entry(  # noqa: PLR0913, PLR0917 -- what happened to what, by whom and whence
-    act: str, visitor: Visitor, proposal_id: int, kind: str, subject: str, where: Where, **detail: Any
+    act: str, visitor: Visitor, proposal_id: int, kind: str, what: Wish | Proposed, where: Where, **detail: Any
 ) -> Write:
-    detail |= {"proposal": proposal_id, "kind": kind, "subject": subject}
+    detail |= {"proposal": proposal_id, "kind": kind, "subject": what.subject}
+    if "batch" in what.params:  # by which a search finds it
+        detail["batch"] = what.params["batch"]
     return officers.entry(f"proposal.{act}", visitor, where, **detail)

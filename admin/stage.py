@@ -10,8 +10,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -56,17 +56,23 @@ class Stage:
         settings = self.settings
         return Door(self.database, self.keys, self.sealer, settings.session_seconds, settings.card_codes)
 
-    @contextmanager
-    def schedule(self) -> Iterator[None]:
+    def schedule(self) -> AbstractContextManager[None]:
         """Windows move as approved while the block lasts, as by `python -m admin schedule run --follow`."""
+        return self.beside(lambda stopped: window_acts.follow(self.database, stopped, lambda _: None))
+
+    @contextmanager
+    def beside(self, *processes: Callable[[threading.Event], object]) -> Iterator[None]:
+        """What goes on until an event is set goes on while the block lasts."""
         stopped = threading.Event()
-        process = threading.Thread(target=window_acts.follow, args=(self.database, stopped, lambda _: None))
-        process.start()
+        running = [threading.Thread(target=one, args=(stopped,)) for one in processes]
+        for one in running:
+            one.start()
         try:
             yield
         finally:
             stopped.set()
-            process.join()
+            for one in running:
+                one.join()
 
     @contextmanager
     def portals(self, ports: Mapping[Portal, int], workers: int = 2) -> Iterator[list["Process"]]:

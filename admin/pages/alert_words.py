@@ -274,7 +274,7 @@ WORDS: Final[dict[Kind, Words]] = {
 STATE_WORDS: Final[dict[State, tuple[str, str]]] = {
     "open": ("missing", N_("Not looked at")),
     "noted": ("to_do", N_("Being looked into")),
-    "closed": ("done", N_("Closed")),
+    "closed": ("done", N_("Dealt with")),
 }
 
 

@@ -100,7 +100,7 @@ def export() -> Response:
             (_("State"), _(_LISTS[wanted.state])),
             (_("Exported by"), f"{officer().name} ({officer().login})"),
         ],
-        columns=[*(column["label"] for column in _columns()), _("First seen"), _("Note")],
+        columns=[*(column["label"] for column in _columns()), _("First seen"), _("What was noted")],
         rows=[_cells(one) for one in found],
     )
     name = f"{officer().office_name}-{sheet.title}.xlsx"

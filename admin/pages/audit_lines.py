@@ -189,6 +189,8 @@ def details(detail: Mapping[str, Any], names: Names, office: str | None = None) 
 def _called(key: str, value: Any) -> str:
     if key == "number" and isinstance(value, int):
         return _("Version")  # of a filing; elsewhere a candidate's number
+    if key == "to" and not isinstance(value, int):
+        return _("Afterwards")  # a moment; elsewhere an office
     return _(KEYS.get(key, key))
 
 

@@ -118,7 +118,7 @@ GROUPS: Final[dict[str, str]] = {
     "alert": N_("Alerts"),
     "alerts": N_("Alerts"),
     "audit": N_("Audit"),
-    "batch": N_("Batches"),
+    "batch": N_("Batches and their windows"),
     "calendar": N_("Loading"),
     "candidate": N_("Candidates at the offices"),
     "candidates": N_("Loading"),

@@ -2,17 +2,17 @@
 
 from typing import cast
 
-from flask import redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 from wtforms import HiddenField, RadioField, SelectField, StringField
-from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than the types
 from wtforms.validators import InputRequired, Length
 
 from admin import candidates, chase, completeness, reveals
 from admin.categories import Part, chosen
 from admin.chase import AGAIN, LONGEST_NOTE, OUTCOMES, Again, Outcome, Said
+from admin.pages.fields import choices_of, one_line, reason_field
 from admin.pages.reach import officer, reading, sealer, transaction, typed, where
 from admin.reveals import Revealed, Wish
 from app.errors import NotFound
@@ -21,29 +21,23 @@ from app.web.languages import gettext as _
 from app.web.portal import services
 
 
-def _folded(value: str | None) -> str:
-    return " ".join((value or "").split())
-
-
 class CallForm(OwnForm):
     """What came of a call."""
 
     batch = HiddenField()
     outcome = RadioField(
         lazy_gettext("What came of it"),
-        choices=[SelectChoice(code, lazy_gettext(words)) for code, words in OUTCOMES.items()],
+        choices=choices_of(OUTCOMES),
         validators=[InputRequired(lazy_gettext("Choose what came of the call."))],
     )
-    again = SelectField(
-        lazy_gettext("Call again"), choices=[SelectChoice(code, lazy_gettext(words)) for code, words in AGAIN.items()]
-    )
+    again = SelectField(lazy_gettext("Call again"), choices=choices_of(AGAIN))
     note = StringField(
         lazy_gettext("Remarks"),
         validators=[
             Length(max=LONGEST_NOTE, message=lazy_gettext("Write at most 200 characters.")),
             no_control_characters,
         ],
-        filters=[_folded],
+        filters=[one_line],
     )
 
 
@@ -51,15 +45,7 @@ class RevealForm(OwnForm):
     """Why a full phone number is needed."""
 
     batch = HiddenField()
-    reason = StringField(
-        lazy_gettext("Reason"),
-        validators=[
-            InputRequired(lazy_gettext("Write why you need the full number.")),
-            Length(min=4, max=200, message=lazy_gettext("Write 4 to 200 characters.")),
-            no_control_characters,
-        ],
-        filters=[_folded],
-    )
+    reason = reason_field(lazy_gettext("Write why you need the full number."), StringField)
 
 
 def person(candidate: int) -> str:
@@ -80,6 +66,7 @@ def call(candidate: int) -> Response | tuple[str, int]:
     said = Said(cast("Outcome", form.outcome.data), typed(form.note), cast("Again", form.again.data))
     with transaction() as session:
         chase.log(session, officer(), candidate, part.id, said, where())
+    flash(_("The call is noted."), "success")
     return redirect(url_for("chase.person", candidate=candidate, batch=part.code), 303)
 
 

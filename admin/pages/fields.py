@@ -34,13 +34,13 @@ def one_line(value: str | None) -> str:
     return " ".join((value or "").split())
 
 
-def reason_field(missing: Any) -> TextAreaField:
+def reason_field(missing: Any, control: type[StringField] = TextAreaField) -> StringField:
     """Why something is done; `missing` says so when nothing is typed."""
-    return TextAreaField(
+    return control(
         lazy_gettext("Reason"),
         validators=[
             InputRequired(missing),
-            Length(min=4, max=200, message=lazy_gettext("Write 4 to 200 characters.")),
+            Length(min=2, max=200, message=lazy_gettext("Give the reason in 2 to 200 characters.")),
             no_control_characters,
         ],
         filters=[one_line],

@@ -13,6 +13,8 @@ from app import audit
 from app.db import Database, together
 from app.errors import NotFound
 from tests.admin.colleagues import Colleague, Offices
+from tests.admin.keepers import Keepers
+from tests.admin.windows import Office
 from tests.makers import World
 
 #: who reads whose entries; what names nobody is the province's
@@ -126,3 +128,22 @@ def test_a_batch_is_found_by_its_code_and_by_its_id(world: World, offices: Offic
         assert {repr(one.detail["batch"]) for one in found.rows} == {"'9'", repr(number)}
         assert found.names.batches == {"9": "本科提前批", number: "本科提前批"}
         assert auditing.gathered(session, visitor, Wanted(batch="8"), 10)[0].rows == []
+
+
+def test_a_search_for_a_batch_finds_who_proposed_mistyped_and_approved_what_was_done_to_it(
+    world: World, keepers: Keepers, offices: Offices, offices_role: Database
+) -> None:
+    office = Office(world, keepers, world.batch())
+    act = office.propose("batch.suspend")
+    keepers.approve(office.second, act, "another word")
+    keepers.approve(office.second, act)
+    auditor = offices.visitor(offices.appoint(world.province, "auditor"))
+    with scope.transaction(offices_role, auditor) as session:
+        found, _ = auditing.gathered(session, auditor, Wanted(batch="1", actor="officer"), 10)
+    first, second = office.first.officer_id, office.second.officer_id
+    assert [(one.act, one.officer_id) for one in reversed(found.rows)] == [
+        ("proposal.proposed", first),
+        ("proposal.mistyped", second),
+        ("batch.suspended", second),
+        ("proposal.approved", second),
+    ]

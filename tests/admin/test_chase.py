@@ -88,14 +88,17 @@ def test_the_next_call_is_reckoned_by_the_provinces_clock(
     person = world.candidate(card=False)
     for again in AGAIN:
         log(offices_role, world, officer, person.id, batch, again=again, outcome="no_answer", note="rang twice")
-    rows = world.rows(
+    log(offices_role, world, officer, person.id, batch, again="usual", outcome="reached")
+    *rows, reached = world.rows(
         "SELECT next_at - at AS wait, to_char(next_at AT TIME ZONE 'Asia/Shanghai', 'HH24:MI') AS clock,"
         " outcome, note FROM contacts ORDER BY id"
     )
-    assert [row["wait"] for row in rows[:3]] == [None, timedelta(hours=1), timedelta(hours=3)]
-    assert [row["clock"] for row in rows[3:]] == ["19:00", "09:00"]
-    assert timedelta(0) < rows[3]["wait"] <= timedelta(hours=24)
-    assert timedelta(hours=9) < rows[4]["wait"] <= timedelta(hours=33)
+    three = timedelta(hours=3)
+    assert [row["wait"] for row in rows[:4]] == [three, None, timedelta(hours=1), three]
+    assert reached["wait"] is None
+    assert [row["clock"] for row in rows[4:]] == ["19:00", "09:00"]
+    assert timedelta(0) < rows[4]["wait"] <= timedelta(hours=24)
+    assert timedelta(hours=9) < rows[5]["wait"] <= timedelta(hours=33)
     assert {(row["outcome"], row["note"]) for row in rows} == {("no_answer", "rang twice")}
     entry = world.rows("SELECT candidate_id, detail FROM audit WHERE act = 'candidate.called'")[0]
     assert (entry["candidate_id"], entry["detail"]["outcome"]) == (person.id, "no_answer")

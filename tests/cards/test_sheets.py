@@ -69,7 +69,7 @@ def test_a_card_does_not_show_its_codes_in_a_log() -> None:
 def test_the_card_says_what_it_must() -> None:
     words = "".join(sheets.DOCUMENT.read_text(encoding="utf-8").split())
     for said in (
-        "任何人都无权索要卡上的密码",
+        "任何人都无权索要卡上的口令",
         "只在下面的官方网址上",
         "屏幕上显示的正是您自己的志愿表",
         "服务热线",

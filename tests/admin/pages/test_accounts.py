@@ -67,6 +67,7 @@ def test_an_account_from_its_slip_to_the_first_sign_in(
     assert (len(given), len(key)) == (1, 1)
     assert '<svg viewBox="0 0 ' in page.text
     assert "style=" not in page.text
+    assert "Address of the site localhost Login" in page.words
     row = world.rows("SELECT * FROM officers WHERE login = 'li.lei'")[0]
     assert row["office_id"] == world.point
     assert row["appointed_by"] == world.value("SELECT id FROM officers WHERE role = 'system_admin'")

@@ -59,6 +59,7 @@ def test_from_the_county_to_a_call(officer_browser: Callable[..., Browser], scho
     assert (page.status, "Choose what came of the call." in page.words) == (400, True)
     values = {"outcome": "will_file", "again": "hour", "note": "mother  answered"}
     page = browser.submit(page.form(action="/call"), values)
+    assert "The call is noted." in page.words
     assert "Reached: will file mother answered" in page.words
     browser.get(f"/chase/{school.point}")
     assert "1 were never called" in browser.page.words

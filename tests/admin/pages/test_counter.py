@@ -44,6 +44,7 @@ def test_from_the_number_to_the_ticket_to_a_new_password(
 ) -> None:
     browser = officer_browser(world.point)
     page = look_up(browser, " 1743 0102 1５" + person.candidate_no[10:])
+    assert ("Last signed in" in page.words, "never" in page.words) == (True, False)  # activating signs in
     assert page.url == f"{SITE}/counter/{person.id}"
     assert person.candidate_no not in page.text
     assert person.id_no not in page.text
@@ -124,8 +125,8 @@ def test_the_identity_card_is_compared(officer_browser: Callable[..., Browser], 
         ("id_tail", "12345", "five digits and X"),
         ("id_tail", "", "Type the last six characters"),
         ("reason", "", "Write why"),
-        ("reason", "abc", "Write 4 to 200 characters."),
-        ("reason", "x" * 201, "Write 4 to 200 characters."),
+        ("reason", "x", "Give the reason in 2 to 200 characters."),
+        ("reason", "x" * 201, "Give the reason in 2 to 200 characters."),
         ("reason", "abc\x00def", "cannot be printed"),
         ("seen", "", "Without the person"),
     ],
