@@ -187,7 +187,15 @@ def anew(world: World, sealer: Database, keys: SealKeys) -> None:
         world,
         *(
             f"DELETE FROM {table}"  # noqa: S608 -- a name from below
-            for table in ("cosignatures", "sealed_filings", "seal_tiles", "seals", "checkpoints", "leaves")
+            for table in (
+                "cosignatures",
+                "sealed_filings",
+                "sealed_tallies",
+                "seal_tiles",
+                "seals",
+                "checkpoints",
+                "leaves",
+            )
         ),
         "DELETE FROM audit WHERE act = 'filing.confirmed' AND candidate_id = (SELECT max(candidate_id) FROM filings)",
         "DELETE FROM filings WHERE candidate_id = (SELECT max(candidate_id) FROM filings)",

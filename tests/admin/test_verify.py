@@ -330,7 +330,7 @@ def test_a_filing_put_in_after_the_seal_is_found(province: World, save: Callable
 
 def made_anew(world: World, keys: SealKeys) -> None:
     """All logs and seals thrown away and made once more, over what the database holds now."""
-    tables = ("leaves", "checkpoints", "seal_keys", "seals", "sealed_filings", "seal_tiles")
+    tables = ("leaves", "checkpoints", "seal_keys", "seals", "sealed_filings", "sealed_tallies", "seal_tiles")
     tamper(world, *(f"DELETE FROM {table}" for table in tables))  # noqa: S608 -- the names above
     for batch in ("2", "1"):
         sealing.seal(world.database, keys, batch)
@@ -339,7 +339,17 @@ def made_anew(world: World, keys: SealKeys) -> None:
 def test_a_history_made_anew_is_found_by_an_earlier_bundle_a_saved_page_and_a_receipt(
     province: World, save: Callable[..., None], whole: Path, tmp_path: Path
 ) -> None:
-    tables = ("leaves", "checkpoints", "seal_keys", "seals", "sealed_filings", "seal_tiles", "filings", "audit")
+    tables = (
+        "leaves",
+        "checkpoints",
+        "seal_keys",
+        "seals",
+        "sealed_filings",
+        "sealed_tallies",
+        "seal_tiles",
+        "filings",
+        "audit",
+    )
     keys = SealKeys.load(province.keys_directory)
     page, receipt = tmp_path / "roots.txt", receipt_of(province, tmp_path / "r.txt", 4)
     with province.database.reading() as connection:
@@ -365,7 +375,7 @@ def test_a_history_made_anew_is_found_by_an_earlier_bundle_a_saved_page_and_a_re
 def test_a_history_signed_by_somebody_else_is_found_by_the_key_known_before(
     province: World, save: Callable[..., None], whole: Path, tmp_path: Path
 ) -> None:
-    save("leaves", "checkpoints", "seal_keys", "seals", "sealed_filings", "seal_tiles", "audit")
+    save("leaves", "checkpoints", "seal_keys", "seals", "sealed_filings", "sealed_tallies", "seal_tiles", "audit")
     keys = SealKeys.load(province.keys_directory)
     made_anew(province, SealKeys({1: Ed25519PrivateKey.generate()}, keys.receipts))
     anew = bundle(province, tmp_path / "anew")
