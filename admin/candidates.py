@@ -20,9 +20,17 @@ from app import accounts
 from app.candidates import Sealer
 from app.db import together
 from app.entrance import Refused, Where, new_ticket
-from app.errors import OutOfDate, OutOfScope
+from app.errors import OutOfDate, OutOfScope, Refusal
 from app.evidence import masked
 from app.notices import notice
+
+
+class NumberShown(Refusal):
+    """The officer was shown the identity number, so typing its end proves nothing; somebody else does this."""
+
+    status = 409
+    reason = "number_shown"
+
 
 #: how much of the identity card is typed off at the counter, to show that it was there
 TAIL: Final = 6
@@ -64,7 +72,7 @@ class Person:
         return f"{number[:4]}{'*' * (len(number) - 6)}{number[-2:]}"
 
     def id_no(self, sealer: Sealer) -> str:
-        """The identity number in full; for comparing, never for showing."""
+        """The identity number in full: for comparing, and for `admin.reveals`."""
         return sealer.open(self.id_no_sealed, column="id_no", row=self.id)
 
     @property
@@ -137,6 +145,22 @@ def look_up(session: Session, visitor: Visitor, candidate_no: str, where: Where)
     return found
 
 
+_SHOWN = text("""
+    SELECT 1 FROM audit WHERE officer_id = :officer AND candidate_id = :candidate AND act = 'id_no.revealed'
+      AND at > clock_timestamp() - interval '1 day' LIMIT 1
+""")
+
+
+def has_card(session: Session, sealer: Sealer, visitor: Visitor, person: Person, id_tail: str) -> bool:
+    """Whether the typed end of the identity number is the candidate's, which is how an officer proves to have read it.
+
+    Raises `NumberShown` for one who was shown the number within a day, for whom it would prove nothing.
+    """
+    if session.execute(_SHOWN, {"officer": visitor.officer_id, "candidate": person.id}).first() is not None:
+        raise NumberShown(f"identity number of candidate {person.id} was shown to officer {visitor.officer_id}")
+    return hmac.compare_digest(person.id_no(sealer)[-TAIL:].encode(), id_tail.upper().encode())
+
+
 # two approvals of one candidate at once: the second sees the first's ticket and is refused
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended('reset-ticket', :candidate))")
 
@@ -154,7 +178,7 @@ def approve_reset(  # noqa: PLR0913, PLR0917 -- a session, a seal, who, whom, wh
     person = of(session, visitor, candidate_id)
     if person.activated_at is None or asked.standing != person.standing:
         raise OutOfDate("another ticket was made, or there is no account")
-    if not hmac.compare_digest(person.id_no(sealer)[-TAIL:].encode(), asked.id_tail.upper().encode()):
+    if not has_card(session, sealer, visitor, person, asked.id_tail):
         together(session, officers.entry("reset.refused", visitor, where, candidate_id))
         return Refused()
     drawn, secret_hash = new_ticket()

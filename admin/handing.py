@@ -4,7 +4,6 @@ One at a time, by an officer of exactly that point, not more than one in five se
 two within one officer's pace. A replacement takes two officers, and their register names both.
 """
 
-import hmac
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
@@ -14,7 +13,7 @@ from sqlalchemy.dialects.postgresql import TSTZRANGE, ExcludeConstraint, Range
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from admin import candidates, officers, stock
-from admin.candidates import TAIL, Person
+from admin.candidates import Person
 from admin.officers import Visitor
 from app import bindings
 from app.candidates import Sealer
@@ -123,7 +122,7 @@ def hand_over(session: Session, sealer: Sealer, visitor: Visitor, given: Present
     if found is None:
         return _refused(session, visitor, None, NotHanded("nobody"), given, where)
     session.execute(ONE_AT_A_TIME, {"candidate": found.id})
-    if not is_theirs(found, sealer, given.id_tail):
+    if not candidates.has_card(session, sealer, visitor, found, given.id_tail):
         return _refused(session, visitor, found.id, NotHanded("tail"), given, where)
     if session.execute(LIVE, {"candidate": found.id}).first() is not None:
         return _refused(session, visitor, found.id, NotHanded("holds"), given, where)
@@ -139,11 +138,6 @@ def _require_pace(session: Session, visitor: Visitor) -> None:
     wait = session.execute(_WAIT, {"officer": visitor.officer_id}).scalar()
     if wait is not None and wait > 0:
         raise TooSoon(int(wait) + 1)
-
-
-def is_theirs(found: Person, sealer: Sealer, id_tail: str) -> bool:
-    """Whether the end of an identity number, typed from the card, is this candidate's."""
-    return hmac.compare_digest(found.id_no(sealer)[-TAIL:].encode(), id_tail.upper().encode())
 
 
 def _refused(  # noqa: PLR0913, PLR0917 -- a session, who, whom, why, what and whence

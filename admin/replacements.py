@@ -67,7 +67,7 @@ def propose_replacement(  # noqa: PLR0913, PLR0917 -- a session, a seal, who, wh
     found = candidates.of(session, visitor, candidate_id)
     old = session.execute(handing.LIVE, {"candidate": candidate_id}).scalar()
     why: NotReplaced | None = None
-    if not handing.is_theirs(found, sealer, asked.id_tail):
+    if not candidates.has_card(session, sealer, visitor, found, asked.id_tail):
         why = NotReplaced("tail")
     elif old is None:
         why = NotReplaced("none")

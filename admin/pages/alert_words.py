@@ -244,10 +244,10 @@ WORDS: Final[dict[Kind, Words]] = {
         N_("Refusals"),
     ),
     "reveals": Words(
-        N_("An officer asked for more phone numbers than a day allows"),
+        N_("An officer asked for more full numbers than a day allows"),
         N_(
-            "An officer is shown so many full phone numbers a day and no more. Whoever goes on asking may be collecting"
-            " them. In the last days before a close it may also be a long list of calls."
+            "An officer is shown so many phone and identity numbers in full a day and no more. Whoever goes on asking"
+            " may be collecting them. In the last days before a close it may also be a long list of calls."
         ),
         N_(
             "Ask the officer what the numbers were for, and call two or three of the candidates named below: did the"

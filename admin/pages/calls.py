@@ -77,23 +77,27 @@ def phone(candidate: int) -> tuple[str, int]:
         candidates.of(connection, officer(), candidate)
         officer().require("reveal_phone")
         part = _batch(connection, typed(form.batch))
-    answer = None
-    if form.validate():
-        wish = Wish(candidate, part.id, typed(form.reason))
-        most = services().settings.reveals_per_day
-        with transaction() as session:
-            answer = reveals.reveal(session, sealer(), officer(), wish, most, where())
-        if not isinstance(answer, Revealed):
-            form.reason.errors = [
-                _(
-                    "You have looked at %(most)s full numbers today, which is the most for one day. Ask a colleague, or"
-                    " go on tomorrow.",
-                    most=most,
-                )
-            ]
-    status = 200 if isinstance(answer, Revealed) else 429 if answer else 400
-    shown = answer if isinstance(answer, Revealed) else None
+    shown, status = revealed(form, Wish(candidate, "phone", typed(form.reason), part.id))
     return _person_page(candidate, part.code, CallForm(formdata=None), form, shown), status
+
+
+def revealed(form: OwnForm, wish: Wish) -> tuple[Revealed | None, int]:
+    """A number in full for the `reason` in a form, or what is wrong noted there; and the status of the answer."""
+    if not form.validate():
+        return None, 400
+    most = services().settings.reveals_per_day
+    with transaction() as session:
+        answer = reveals.reveal(session, sealer(), officer(), wish, most, where())
+    if isinstance(answer, Revealed):
+        return answer, 200
+    form["reason"].errors = [
+        _(
+            "You have looked at %(most)s full numbers today, which is the most for one day. Ask a colleague, or"
+            " go on tomorrow.",
+            most=most,
+        )
+    ]
+    return None, 429
 
 
 def _batch(connection: Connection, code: str) -> Part:

@@ -6,15 +6,18 @@ The password is forgotten, or two codes are asked for a reason that has passed.
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext
 from werkzeug.wrappers import Response
-from wtforms import BooleanField, HiddenField
+from wtforms import BooleanField, HiddenField, StringField
 from wtforms.validators import InputRequired
 
 from admin import candidates, two_codes
 from admin.candidates import Approval, Person, Ticket
+from admin.pages.calls import revealed
 from admin.pages.fields import number_field, reason_field, tail_field
 from admin.pages.reach import officer, reading, sealer, transaction, typed, where
+from admin.reveals import Revealed, Wish
 from app.web.forms import OwnForm
 from app.web.languages import gettext as _
+from app.web.portal import services
 
 pages = Blueprint("counter", __name__)
 
@@ -23,6 +26,12 @@ class LookUpForm(OwnForm):
     """One candidate number, complete."""
 
     number = number_field()
+
+
+class NumberForm(OwnForm):
+    """Why the full identity number is needed."""
+
+    reason = reason_field(lazy_gettext("Write why you need the full number."), StringField)
 
 
 class ResetForm(OwnForm):
@@ -73,11 +82,34 @@ def find() -> Response | tuple[str, int]:
 @pages.get("/counter/<int:candidate>")
 def candidate(candidate: int) -> str:
     """Who this is, and whether there is an account, a card, a ticket."""
+    return _candidate(candidate, NumberForm())
+
+
+@pages.post("/counter/<int:candidate>/identity")
+def identity(candidate: int) -> tuple[str, int]:
+    """Show the identity number in full, once, for a reason; written down, and the candidate can read it."""
+    with reading() as connection:
+        candidates.of(connection, officer(), candidate)
+    officer().require("reveal_id_no")
+    form = NumberForm()
+    shown, status = revealed(form, Wish(candidate, "id_no", typed(form.reason)))
+    return _candidate(candidate, form, shown), status
+
+
+def _candidate(candidate: int, form: NumberForm, shown: Revealed | None = None) -> str:
     with reading() as connection:
         person = candidates.of(connection, officer(), candidate)
         asked = two_codes.of(connection, candidate)
     officer().require("look_up")
-    return render_template("counter/candidate.html", person=person, asked=asked, id_no=person.masked_id_no(sealer()))
+    return render_template(
+        "counter/candidate.html",
+        person=person,
+        asked=asked,
+        id_no=person.masked_id_no(sealer()),
+        form=form,
+        revealed=shown,
+        most=services().settings.reveals_per_day,
+    )
 
 
 @pages.get("/counter/<int:candidate>/reset")

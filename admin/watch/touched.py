@@ -94,23 +94,24 @@ def not_activated(session: Session, limits: Watch) -> Iterator[Finding]:
         )
 
 
-def _refused(act: str, hours: int) -> TextClause:
+def _refused(hours: int, *acts: str) -> TextClause:
+    named = ", ".join(f"'{act}'" for act in acts)
     return text(f"""
         SELECT o.id AS officer_id, o.login, coalesce(p.parent_id, p.id) AS above, count(*) AS count,
                min(e.at) AS first, max(e.at) AS latest,
                array_agg(DISTINCT e.candidate_id) FILTER (WHERE e.candidate_id IS NOT NULL) AS concerned
         FROM audit e JOIN officers o ON o.id = e.officer_id JOIN offices p ON p.id = o.office_id
-        WHERE e.act = '{act}' AND e.at > statement_timestamp() - interval '{hours} hours'
+        WHERE e.act IN ({named}) AND e.at > statement_timestamp() - interval '{hours} hours'
         GROUP BY o.id, p.id HAVING count(*) > :most
     """)  # noqa: S608 -- constants
 
 
-_BEYOND_THE_DAYS: Final = _refused("phone.refused", 24)
-_AGAIN_AND_AGAIN: Final = _refused("officer.refused", 1)
+_BEYOND_THE_DAYS: Final = _refused(24, "phone.refused", "id_no.refused")
+_AGAIN_AND_AGAIN: Final = _refused(1, "officer.refused")
 
 
 def refused(session: Session, limits: Watch) -> Iterator[Finding]:
-    """Officers who ask for more phone numbers than a day allows, or again and again for what is not theirs.
+    """Officers who ask for more full numbers than a day allows, or again and again for what is not theirs.
 
     The office above is told, the province of its own.
     """

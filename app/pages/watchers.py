@@ -18,6 +18,8 @@ ROLES: Final = {
     "system_admin": N_("System administrator"),
 }
 ACTS: Final = {
+    "id_no.revealed": N_("Looked at your identity number in full"),
+    "id_no.refused": N_("Asked for your identity number and was not shown it"),
     "phone.revealed": N_("Looked at your phone number in full"),
     "phone.refused": N_("Asked for your phone number and was not shown it"),
     "candidate.called": N_("Noted a call to you about filing"),

@@ -80,6 +80,13 @@ WORDS: Final = {
             " pause lasts. Try again later."
         ),
     ),
+    "number_shown": Words(
+        N_("A colleague has to do this"),
+        N_(
+            "You have looked at the full identity number of this candidate within a day. Whoever types its end here has"
+            " to have read it from the card. Nothing was changed."
+        ),
+    ),
     "already_proposed": Words(
         N_("This is proposed already"),
         N_("Another office has proposed the same, and a second officer decides there. Nothing was changed by you."),

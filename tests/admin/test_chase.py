@@ -156,7 +156,7 @@ def reveal(
     role: Database, world: World, officer: Visitor, candidate: int, batch: int, most: int = 50
 ) -> Revealed | Capped:
     with scope.transaction(role, officer) as session:
-        wish = Wish(candidate, batch, "to remind the candidate")
+        wish = Wish(candidate, "phone", "to remind the candidate", batch)
         return reveals.reveal(session, world.sealer, officer, wish, most, world.where())
 
 

@@ -14,6 +14,8 @@ ROOT: Final = Path(__file__).parents[3]
 #: what stands in the hole of an act that is put together; a new one is added here with the values it can have
 HOLES: Final = {
     "batch.{done}": {"opening_moved", "end_moved", "resumed", "created"},
+    "{what}.refused": {"phone", "id_no"},
+    "{what}.revealed": {"phone", "id_no"},
     "alert.{state}": {"noted", "closed"},
     "card.{reason}": {"lost", "not_me"},
     "progress.{table}_exported": {"counts", "names"},

@@ -12,7 +12,7 @@ from admin import scope
 from admin.browser import Browser, Page
 from app.db import Database
 from app.entrance import Refused, SignedIn
-from tests.admin.colleagues import PASSWORD, Offices
+from tests.admin.colleagues import PASSWORD, Offices, in_english
 from tests.fixtures import SITE
 from tests.makers import Person, World
 
@@ -63,6 +63,29 @@ def test_from_the_number_to_the_ticket_to_a_new_password(
     answer = door.reset(person.candidate_no, ticket[0].lower(), codes, NEW, world.where())
     assert isinstance(answer, SignedIn)
     assert isinstance(door.sign_in(person.candidate_no, NEW, world.where()), SignedIn)
+
+
+def test_an_identity_number_is_shown_for_a_reason_and_whoever_saw_it_no_longer_answers_for_the_card(
+    officer_browser: Callable[..., Browser], world: World, person: Person, new_browser: Callable[[], Browser]
+) -> None:
+    browser = officer_browser(world.point)
+    look_up(browser, person.candidate_no)
+    page = browser.submit(browser.page.form(action="/identity"), {"reason": "x"})
+    assert (page.status, person.id_no in page.text) == (400, False)
+    page = browser.submit(page.form(action="/identity"), {"reason": "the card says otherwise"})
+    assert (page.status, person.id_no in page.text, "49 more today" in page.words) == (200, True, True)
+    assert person.id_no not in look_up(browser, person.candidate_no).text
+    assert person.id_no not in str(world.rows("SELECT * FROM audit"))
+
+    page = approve(browser, person)
+    assert (page.status, page.heading) == (409, "A colleague has to do this")
+    assert world.rows("SELECT 1 FROM reset_tickets") == []
+    assert TICKET.search(approve(officer_browser(world.point), person).words) is not None
+
+    candidate = in_english(new_browser())
+    candidate.cookies["__Host-sid"] = world.door.sign_in(person.candidate_no, person.password, world.where()).session_id  # type: ignore[union-attr]
+    words = candidate.get("/account/looks").words
+    assert "Operator Looked at your identity number in full the card says otherwise" in words
 
 
 def test_everything_is_remembered(officer_browser: Callable[..., Browser], world: World, person: Person) -> None:

@@ -24,6 +24,7 @@ FORMS = {
     "chase.phone": {"reason": "to remind them", "batch": "1"},
     "chase.export": {"batch": "1"},
     "counter.find": {"number": "17430102150001"},
+    "counter.identity": {"reason": "the+card+says+otherwise"},
     "counter.approve": {"id_tail": "000000", "reason": "forgotten", "seen": "y"},
     "counter.end_two_codes": {"reason": "found again", "seen": "y", "standing": "lost"},
     "replacing.propose": {"cause": "lost", "reason": "on+the+bus", "id_tail": "000000", "serial": "170100000017"},
