@@ -45,7 +45,7 @@ def test_counts_and_root_for_each_level(officer_browser: Callable[..., Browser],
 
 def reported(browser: Browser) -> str:
     """The table of the close page in words."""
-    return browser.get("/close").words.partition("At the close")[2].partition("Prepared by")[0]
+    return browser.get("/close").words.partition("When it was sealed")[2].partition("Prepared by")[0]
 
 
 def test_what_was_sealed_is_reported_ever_after(officer_browser: Callable[..., Browser], closed: World) -> None:
