@@ -74,11 +74,12 @@ def export_standing(database: Database, batch_code: str, recipient: str, by: Two
     """
     require_two(by, "export_standing")
     key = _recipient(recipient)
-    with database.transaction() as session:
-        seal = _begin(session, batch_code, recipient, by)
     with out.open("xb") as target:
         out.chmod(0o600)
         try:
+            # noted for good before anything is read, and not before there is a place to write to
+            with database.transaction() as session:
+                seal = _begin(session, batch_code, recipient, by)
             with database.transaction() as session, tempfile.TemporaryDirectory(prefix="zhiyuan-") as name:
                 packed, found = _pack(session, seal, recipient, by, Path(name))
                 with packed.open("rb") as source:

@@ -146,15 +146,14 @@ def look_up(session: Session, visitor: Visitor, candidate_no: str, where: Where)
 
 
 _SHOWN = text("""
-    SELECT 1 FROM audit WHERE officer_id = :officer AND candidate_id = :candidate AND act = 'id_no.revealed'
-      AND at > clock_timestamp() - interval '1 day' LIMIT 1
+    SELECT 1 FROM audit WHERE officer_id = :officer AND candidate_id = :candidate AND act = 'id_no.revealed' LIMIT 1
 """)
 
 
 def has_card(session: Session, sealer: Sealer, visitor: Visitor, person: Person, id_tail: str) -> bool:
     """Whether the typed end of the identity number is the candidate's, which is how an officer proves to have read it.
 
-    Raises `NumberShown` for one who was shown the number within a day, for whom it would prove nothing.
+    Raises `NumberShown` for one who was ever shown the number, for whom it would prove nothing.
     """
     if session.execute(_SHOWN, {"officer": visitor.officer_id, "candidate": person.id}).first() is not None:
         raise NumberShown(f"identity number of candidate {person.id} was shown to officer {visitor.officer_id}")

@@ -56,10 +56,10 @@ def report(connection: Connection, batch_code: str) -> Report:
     """The whole province; raises `NotFound`."""
     batch = batches.one(connection, batch_code)
     seal = seals.of_batch(connection, batch_code)
-    if seal is not None and seal["closes_at"] == batch.window.closes_at:
+    if seal is not None:
         found = connection.execute(_SEALED_REPORT, {"seal": seal["number"]})
     else:
-        seal, found = None, connection.execute(_REPORT, {"batch": batch.id})
+        found = connection.execute(_REPORT, {"batch": batch.id})
     return Report(batch.name, batch.window.closes_at, seal, found.mappings().all())
 
 

@@ -18,6 +18,7 @@ from admin.proposals import Facts, Kind, Proposed, Wish
 from app.db import Base, Moment, Write, together
 from app.entrance import Where
 from app.errors import BadInput, NotAllowed, NotFound, OutOfDate, OutOfScope
+from app.seals import CURRENT
 from app.wording import N_
 
 #: of the root, as both type them
@@ -46,6 +47,8 @@ class Confirmable:
     sealed_at: datetime
     size: int
     root: bytes
+    #: of the batch as it has closed last; another has taken the place of one that is not
+    current: bool
     confirmed_at: datetime | None
     #: both officers, once they have
     officers: str | None
@@ -56,14 +59,15 @@ class Confirmable:
         return self.root.hex()[:DIGITS]
 
 
-_ONE = text("""
-    SELECT s.number, b.code AS batch_code, b.name AS batch_name, s.sealed_at, s.size, s.root, c.at AS confirmed_at,
+_ONE = text(f"""
+    SELECT s.number, b.code AS batch_code, b.name AS batch_name, s.sealed_at, s.size, s.root, {CURRENT} AS current,
+           c.at AS confirmed_at,
            p.name || ', ' || a.name AS officers
     FROM seals s JOIN batches b ON b.id = s.batch_id
     LEFT JOIN seal_confirmations c ON c.seal = s.number
     LEFT JOIN officers p ON p.id = c.proposed_by LEFT JOIN officers a ON a.id = c.approved_by
     WHERE s.number = :number
-""")
+""")  # noqa: S608 -- constants
 
 
 def of(connection: Connection | Session, number: int) -> Confirmable:
@@ -86,12 +90,11 @@ def propose(  # noqa: PLR0913, PLR0917 -- a session, who, which seal, what was t
 ) -> int:
     """The first of the two confirms; returns the act's id.
 
-    Raises `NotFound` for anybody but the province, `OutOfDate` when it is confirmed already, and `BadInput` (place
-    "digits") when the root begins with others.
+    Raises `NotFound` for anybody but the province, `OutOfDate` when it is confirmed or replaced already, and
+    `BadInput` (place "digits") when the root begins with others.
     """
     seal = for_province(session, visitor, number)
-    if seal.confirmed_at is not None:
-        raise OutOfDate(f"seal {number} is confirmed already")
+    _require_open(seal)
     if typed.lower() != seal.word:
         raise BadInput("the root begins with other digits", place="digits")
     facts = [
@@ -104,12 +107,16 @@ def propose(  # noqa: PLR0913, PLR0917 -- a session, who, which seal, what was t
     return proposals.propose(session, visitor, CONFIRM, wish, life, where)
 
 
+def _require_open(seal: Confirmable) -> None:
+    if seal.confirmed_at is not None or not seal.current:
+        raise OutOfDate(f"seal {seal.number} is confirmed already, or another has taken its place")
+
+
 def _confirm(session: Session, visitor: Visitor, act: Proposed, where: Where) -> Facts:
     if visitor.level != "province":
         raise NotAllowed("only the province confirms a seal")
     seal = of(session, act.params["seal"])
-    if seal.confirmed_at is not None:
-        raise OutOfDate(f"seal {seal.number} is confirmed already")
+    _require_open(seal)
     said: dict[str, Any] = {"seal": seal.number, "batch": seal.batch_code, "root": seal.root.hex()}
     said["proposed_by"] = act.proposed_by
     together(

@@ -61,10 +61,10 @@ def reveal(  # noqa: PLR0913, PLR0917 -- a session, a seal, who, what, how many 
     if today >= most:
         together(session, _entry(f"{what}.refused", visitor, wish, where, most=most))
         return Capped(most)
-    if wish.batch_id is None:
+    if what == "id_no":
         number = person.id_no(sealer)
     else:
-        number = chase.callee(session, wish.candidate_id, wish.batch_id).phone(sealer)
+        number = chase.callee(session, wish.candidate_id, wish.batch_id or 0).phone(sealer)
     together(session, _entry(f"{what}.revealed", visitor, wish, where, reason=wish.reason))
     return Revealed(number, most - today - 1)
 

@@ -18,6 +18,7 @@ from admin.proposals import Obstacle, Proposed
 from app.batches import State, Window
 from app.db import Base, Moment, Words
 from app.errors import NotFound, OutOfScope
+from app.seals import CURRENT
 from app.tallies import STATES
 from app.wording import N_
 
@@ -88,12 +89,12 @@ class Planned:
         return self.window.state_at(self.as_of)
 
 
-_PLANNED = text("""
+_PLANNED = text(f"""
     SELECT b.id, b.code, b.name, b.opens_at, b.closes_at, b.suspended_at, b.moved_from, b.handed_over_at,
-           (SELECT max(s.sealed_at) FROM seals s WHERE s.batch_id = b.id AND s.closes_at = b.closes_at) AS sealed_at,
+           (SELECT max(s.sealed_at) FROM seals s WHERE s.batch_id = b.id AND {CURRENT}) AS sealed_at,
            clock_timestamp() AS as_of
     FROM batches b WHERE :code = '' OR b.code = :code ORDER BY b.opens_at, b.position, b.code
-""")
+""")  # noqa: S608 -- constants
 
 
 def _planned(row: Any) -> Planned:

@@ -27,10 +27,7 @@ from app.tallies import Counted
 from app.witnesses import NOTED
 
 #: that the seal `s` is of the batch `b` as it has closed last
-CURRENT: Final = """
-    s.closes_at = b.closes_at AND s.reopened_until IS NOT DISTINCT FROM (
-        SELECT max(r.until) FROM reopenings r WHERE r.batch_id = b.id)
-"""
+CURRENT: Final = "s.closes_at = b.closes_at AND s.reopened_until IS NOT DISTINCT FROM last_reopening(b.id)"
 Log = Literal["filings", "audit"]
 LOGS: Final[tuple[Log, ...]] = ("filings", "audit")
 
@@ -232,12 +229,12 @@ def _inclusion(connection: Connection | Session, row: Mapping[Any, Any]) -> Incl
 
 # --- what anybody reads -------------------------------------------------------------------------------
 
-_SEALS = text("""
+_SEALS = text(f"""
     SELECT s.number, b.code AS batch_code, b.name AS batch_name, s.closes_at, s.sealed_at, s.size, s.root,
-           s.statement, s.signature, c.at AS confirmed_at
+           s.statement, s.signature, c.at AS confirmed_at, {CURRENT} AS current
     FROM seals s JOIN batches b ON b.id = s.batch_id LEFT JOIN seal_confirmations c ON c.seal = s.number
     ORDER BY s.number DESC
-""")
+""")  # noqa: S608 -- constants
 # the newest of each log, which nobody may have cosigned yet, and what each witness has cosigned last
 _NEWEST = text(f"""
     SELECT c.log, c.number, c.size, c.root, c.signed_at, n.newest, {NOTED} AS note
@@ -291,5 +288,6 @@ def published(connection: Connection | Session) -> Published:
 
 
 def of_batch(connection: Connection | Session, batch_code: str) -> Mapping[Any, Any] | None:
-    """The newest seal of a batch, if it is sealed."""
-    return next((one for one in published(connection).seals if one["batch_code"] == batch_code), None)
+    """The seal of a batch as it has closed last; None while that has none."""
+    seals = published(connection).seals
+    return next((one for one in seals if one["batch_code"] == batch_code and one["current"]), None)

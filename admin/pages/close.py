@@ -71,7 +71,7 @@ def office(office: int) -> str:
         closed = [batch for batch in completeness.batches(connection, place) if batch.state == "closed"]
         batch = chosen(closed, request.args.get("batch"))
         seal = seals.of_batch(connection, batch.code) if batch else None
-        if batch and seal and seal["closes_at"] == batch.window.closes_at:
+        if batch and seal:
             shown = Shown(place, closed, batch, seal, closing.rows(connection, place, seal["number"]))
         elif batch:
             amended = closing.amended(connection, place, batch.id)

@@ -108,7 +108,7 @@ def unlocked(purpose: str, token: str, life: int) -> dict[str, Any] | None:
     """What `locked` made a text of at most `life` seconds ago; None for any other text."""
     try:
         values: dict[str, Any] = json.loads(_cipher(purpose).decrypt(token, ttl=life))
-    except InvalidToken:
+    except (InvalidToken, ValueError):  # the latter for what is no ASCII
         return None
     return values
 

@@ -56,12 +56,13 @@ def resumed(back: SignedIn, token: str, target: str | None, device: str | None =
     """
     kept = unlocked(_PURPOSE, token, LIFE)
     if kept is None or kept["owner"] != back.candidate_id:
-        if token:
+        answer = let_in(back, device, target)
+        if token:  # said after it, for signing in empties the form cookie
             flash(
                 _("What was typed in this window before you signed in was not yours, or is too old. It was not kept."),
                 "warning",
             )
-        return let_in(back, device, target)
+        return answer
     fresh_form_cookie()
     page = _still_here(kept, token, sessions.form_mark(sessions.hash_of(back.session_id)))
     set_cookie(page, services().portal.session_cookie, back.session_id)

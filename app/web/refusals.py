@@ -83,8 +83,8 @@ WORDS: Final = {
     "number_shown": Words(
         N_("A colleague has to do this"),
         N_(
-            "You have looked at the full identity number of this candidate within a day. Whoever types its end here has"
-            " to have read it from the card. Nothing was changed."
+            "You have looked at the full identity number of this candidate. Whoever types its end here has to have read"
+            " it from the card. Nothing was changed."
         ),
     ),
     "already_proposed": Words(

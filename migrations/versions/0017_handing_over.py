@@ -2,7 +2,8 @@
 
 From then on nothing about its window moves and it is opened again to nobody, whoever writes. A seal tells the close
 it belongs to by the end and by the last reopening, so that there is one of each; what each office had counted when
-it was sealed stays with it.
+it was sealed stays with it. A batch that was handed over before is noted as such, a seal from before as of its last
+reopening; it counts as the offices count now. Once a batch was sealed twice for one end, this is not taken back.
 """
 
 import re
@@ -34,11 +35,43 @@ BEGIN
 END
 $$
 """
+#: of the whole province to whoever asks, and no more than that: an office sees its own candidates' reopenings only
+LAST_REOPENING = """
+CREATE FUNCTION last_reopening(batch bigint) RETURNS timestamptz
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog
+AS $$ SELECT max(until) FROM public.reopenings WHERE batch_id = batch $$
+"""
+HANDED_OVER = """
+UPDATE batches SET handed_over_at = (
+    SELECT min(at) FROM audit WHERE act = 'standing.export_begun' AND detail ->> 'batch' = batches.code)
+"""
+REOPENED = """
+UPDATE seals s SET reopened_until = (
+    SELECT max(until) FROM reopenings r WHERE r.batch_id = s.batch_id AND r.created_at < s.sealed_at)
+"""
+COUNTED = f"""
+INSERT INTO sealed_tallies (seal, office_id, {", ".join(STATES)})
+SELECT s.number, CAST(above AS bigint), {", ".join(f"sum(t.{state})" for state in STATES)}
+FROM seals s JOIN tallies t ON t.batch_id = s.batch_id JOIN offices p ON p.id = t.point_id
+CROSS JOIN LATERAL string_to_table(btrim(p.path, '/'), '/') above
+GROUP BY s.number, above
+"""  # noqa: S608 -- constants
+TWICE = """
+DO $$ BEGIN
+    IF EXISTS (SELECT FROM seals GROUP BY batch_id, closes_at HAVING count(*) > 1) THEN
+        RAISE EXCEPTION 'a batch was sealed again after it had been opened again: 0017 cannot be taken back any more';
+    END IF;
+END $$
+"""
 
 
 def upgrade() -> None:
     op.add_column("batches", sa.Column("handed_over_at", MOMENT, nullable=True))
+    op.execute(HANDED_OVER)
     op.execute(KEEP)
+    op.execute(LAST_REOPENING)
+    op.execute("REVOKE ALL ON FUNCTION last_reopening FROM PUBLIC")
+    op.execute("GRANT EXECUTE ON FUNCTION last_reopening TO zhiyuan_candidates, zhiyuan_offices, zhiyuan_sealer")
     op.execute(
         "CREATE TRIGGER keep_handed_over BEFORE UPDATE OF opens_at, closes_at, suspended_at, handed_over_at ON batches"
         " FOR EACH ROW WHEN (OLD.handed_over_at IS NOT NULL) EXECUTE FUNCTION keep_handed_over()"
@@ -47,6 +80,9 @@ def upgrade() -> None:
         "CREATE TRIGGER keep_handed_over BEFORE INSERT ON reopenings FOR EACH ROW EXECUTE FUNCTION keep_handed_over()"
     )
     op.add_column("seals", sa.Column("reopened_until", MOMENT, nullable=True))
+    op.execute("ALTER TABLE seals DISABLE TRIGGER append_only")
+    op.execute(REOPENED)
+    op.execute("ALTER TABLE seals ENABLE TRIGGER append_only")
     op.drop_constraint("uq_seals_batch_id_closes_at", "seals")
     op.create_unique_constraint(
         "uq_seals_batch_id_closes_at_reopened_until",
@@ -63,6 +99,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["office_id"], ["offices.id"], name=op.f("fk_sealed_tallies_office_id_offices")),
         sa.PrimaryKeyConstraint("seal", "office_id", name=op.f("pk_sealed_tallies")),
     )
+    op.execute(COUNTED)
     op.execute(
         "CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON sealed_tallies"
         " FOR EACH ROW EXECUTE FUNCTION refuse_change()"
@@ -83,6 +120,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute(TWICE)
     # alerts already raised stay, so the rule about kinds then holds for later rows only
     _kinds(lambda kinds: [kind for kind in kinds if kind != "seal_late"], " NOT VALID")
     op.execute("REVOKE SELECT (id, path) ON offices FROM zhiyuan_sealer")
@@ -95,6 +133,7 @@ def downgrade() -> None:
     op.execute("DROP TRIGGER keep_handed_over ON reopenings")
     op.execute("DROP TRIGGER keep_handed_over ON batches")
     op.execute("DROP FUNCTION keep_handed_over")
+    op.execute("DROP FUNCTION last_reopening")
     op.drop_column("batches", "handed_over_at")
 
 

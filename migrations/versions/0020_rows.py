@@ -1,8 +1,8 @@
 """Rows of candidates: beneath the gate an office sees who has filed, drafted, bound or signed in below it only.
 
 So far that held of `candidates` and `tallies`; what hangs on a candidate was shown of the whole province to whoever got
-past the gate. What a candidate filed stays visible to an office they moved away from, for it counted them. The sealer
-and the candidates' portal read all.
+past the gate. What a candidate filed stays visible to an office they moved away from, for it counted them; a filing
+from the future is visible to all, for it says that the clock is wrong. The sealer and the candidates' portal read all.
 """
 
 from alembic import op
@@ -15,9 +15,10 @@ depends_on = None
 # the rules of the tables named inside hold there, too
 _HERE = "EXISTS (SELECT FROM candidates c WHERE c.id = {table}.candidate_id)"
 _WAS_HERE = "EXISTS (SELECT FROM point_moves m WHERE m.candidate_id = filings.candidate_id)"
+_AHEAD = "filed_at > statement_timestamp()"
 #: tables that had no policy: who else goes on reading and writing all of it
 NEW = {
-    "filings": ("zhiyuan_candidates, zhiyuan_sealer", f"{_HERE.format(table='filings')} OR {_WAS_HERE}"),
+    "filings": ("zhiyuan_candidates, zhiyuan_sealer", f"{_AHEAD} OR {_HERE.format(table='filings')} OR {_WAS_HERE}"),
     "drafts": ("zhiyuan_candidates", _HERE.format(table="drafts")),
     "card_uses": ("zhiyuan_candidates", _HERE.format(table="card_uses")),
 }

@@ -159,6 +159,20 @@ def test_a_batch_that_can_be_filed_in_again_is_not_handed_out_before_it_is_seale
     assert province.value("SELECT handed_over_at FROM batches") is not None
 
 
+def test_a_file_that_cannot_be_written_hands_nothing_over(
+    province: World, offices: Offices, two: tuple[Colleague, Colleague], tmp_path: Path
+) -> None:
+    seal(province)
+    by = both(offices, two)
+    (tmp_path / "there.age").touch()
+    for name in ("there.age", "nowhere/out.age"):
+        with pytest.raises(OSError, match=name):
+            admission.export_standing(province.database, "1", RECIPIENT, by, tmp_path / name)
+    assert province.value("SELECT handed_over_at FROM batches") is None
+    assert (tmp_path / "there.age").exists()
+    admission.export_standing(province.database, "1", RECIPIENT, by, tmp_path / "out.age")  # and no wait runs
+
+
 def command(world: World, out: Path, two: tuple[Colleague, Colleague], typed: list[str]) -> Result:
     asked = ["seal", "export", "1", "--recipient", RECIPIENT, "--out", str(out)]
     environment = {"DATABASE_URL": world.url, "REDIS_URL": world.redis_url, "KEYS_DIRECTORY": str(world.keys_directory)}

@@ -8,12 +8,12 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from admin import evidence_check, ledger, proposals, scope, sealing, verify
+from admin import confirmations, evidence_check, ledger, proposals, scope, sealing, verify
 from admin.evidence_check import Keys
 from admin.proposals import Mistyped, Obstacle
 from admin.rehearsal import FREE
 from admin.sealing import CannotSeal
-from app import batches, drafts, filings, preferences, tallies
+from app import batches, drafts, filings, preferences, seals, tallies
 from app.db import Database
 from app.errors import Closed, NotAllowed, NotFound
 from app.notices import wording
@@ -245,6 +245,9 @@ def test_a_batch_opened_again_after_its_seal_is_sealed_once_more(
     assert file(world, *candidate, "1", "4302").number == 2
     over(world)
     assert in_the_house(world) == ""  # the first seal is not of this close
+    with world.database.reading() as connection:
+        assert seals.of_batch(connection, "1") is None
+        assert not confirmations.of(connection, first.number).current
     second = sealing.seal(sealer, keys, "1")
     assert (second.fresh, second.number, second.size) == (True, first.number + 1, first.size)
     assert second.root != first.root

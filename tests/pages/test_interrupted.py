@@ -51,8 +51,9 @@ def test_nobody_else_gets_what_was_typed(world: World, typing: tuple[Browser, Pe
     other = world.candidate()
     world.activate(other)
 
-    inside = back(browser, press(browser, page, rows("4301")), other)
+    inside = back(browser, press(in_english(browser), page, rows("4301")), other)
 
+    assert "was not yours, or is too old. It was not kept." in inside.words
     assert inside.url.endswith("/preferences/1/edit")
     assert "4301" not in inside.text
     assert world.value("SELECT count(*) FROM drafts") == 0
@@ -76,7 +77,7 @@ def test_a_draft_changed_meanwhile_is_not_overwritten(
 def test_a_form_that_says_not_whose_it_is_is_not_kept_and_that_is_said(typing: tuple[Browser, Person, Page]) -> None:
     browser, person, page = typing
 
-    asked = press(in_english(browser), page, {**rows("4301"), "owner": "0" * 24})
+    asked = press(in_english(browser), page, {**rows("4301"), "owner": "志" * 24})
 
     assert "What you had typed in this window was not saved" in asked.words
     assert "4301" not in asked.text
