@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from admin.alerts import Kind, Shown, State
-from admin.window_acts import KINDS
+from admin.deeds import KINDS
 from app.web.formats import full_moment
 from app.web.languages import gettext as _
 from app.wording import N_
@@ -200,7 +200,8 @@ WORDS: Final[dict[Kind, Words]] = {
         N_("An approved act upon a batch is not done, or nobody is told"),
         N_(
             "Two officers of the province have approved it and its time has come, but nothing has happened: the batch"
-            " opens, closes or stays paused as before. Or it is done, and no message about it has been queued."
+            " opens, closes or stays paused as before, or is not made. Or it is done, and no message about it has been"
+            " queued."
         ),
         N_(
             "Tell whoever runs the service now: look whether the schedule’s process runs and what it writes, and do by"

@@ -9,6 +9,7 @@ from admin import window_acts
 from admin.browser import Browser
 from admin.rehearsal import FREE
 from app.web.formats import ZONE
+from tests.admin.watch.acts import look
 from tests.makers import World
 from tests.pages import lists
 
@@ -86,6 +87,19 @@ def test_what_waits_is_cancelled_and_what_was_not_made_is_shown(
     world.do("UPDATE batch_acts SET effective_at = clock_timestamp() WHERE outcome IS NULL")
     window_acts.settle(world.database)
     assert "not any more as it was" in first.get("/schedule").words
+
+
+def test_a_batch_that_is_not_made_in_time_is_an_alert_that_says_which_act(
+    world: World, province: tuple[Browser, Browser]
+) -> None:
+    first, second = province
+    propose(first, typed(world))
+    second.submit(second.get(first.page.url).form(action="/approve"), {"word": "1-S"})
+    world.do("UPDATE batch_acts SET effective_at = clock_timestamp() - interval '1 minute'")
+    look(world)
+    first.get("/alerts")
+    page = first.click("An approved act upon a batch is not done, or nobody is told")
+    assert "Approved act Make a batch" in page.words
 
 
 def test_what_cannot_be_made_is_said_at_its_field(world: World, province: tuple[Browser, Browser]) -> None:
