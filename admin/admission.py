@@ -1,8 +1,8 @@
 """The list for admission: what stood at the close, handed to those who place the candidates (I6, I-08, I-10).
 
 Only after the seal, only what was sealed; from the first time on the batch stays as it is, whoever decides what
-(`batches.hand_over`). Only by two officers of the province who each give both factors for this
-one deed, only encrypted to a named recipient (age), at most once an hour. The file, once opened, is a tar of
+(`batches.hand_over`). Only by two officers of the province who each give both factors for this one deed, only
+encrypted to a named recipient (age), at most once an hour. The file, once opened, is a tar of
 
     standing.csv       the list as the seal has its digest (`admin.sealed_list`)
     T_ZYK_2017.dbf     the same choices as the national table, in the names of both generations;
@@ -103,16 +103,16 @@ def _recipient(given: str) -> Any:
 def _begin(session: Session, batch_code: str, recipient: str, by: Two) -> Mapping[Any, Any]:
     """The seal to export, its export noted before anything is read."""
     session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
-    batch_id = batches.id_of(session, batch_code)
-    seal = seals.of_batch(session, batch_code) if sealing.of_close(session, batch_code) else None
+    close = sealing.closed(session, batch_code)
+    seal = seals.of_batch(session, batch_code)
     if seal is None:
         raise NotFound(f"batch {batch_code} is not sealed")
-    if any(act.outcome is None for act in schedule.acts(session, batch_id)):
+    if any(act.outcome is None for act in schedule.acts(session, close.id)):
         raise OutOfDate(f"an act upon batch {batch_code} waits: cancel it under Schedule, or let it be done")
     wait = session.execute(_LAST, {"every": f"{EVERY_S} seconds"}).scalar()
     if wait is not None:
         raise TooSoon(wait)
-    batches.hand_over(session, batch_id)
+    batches.hand_over(session, close.id)
     together(session, _entry("standing.export_begun", seal, recipient, by))
     return seal
 

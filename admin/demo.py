@@ -129,11 +129,7 @@ def _seal(database: Database, keys: SealKeys, stopped: threading.Event) -> None:
     """Seal what has closed, every minute, as by `python -m admin seal due`."""
     while not stopped.is_set():
         with suppress(Unavailable):
-            with database.transaction() as session:
-                found = sealing.due(session, timedelta())
-            for one in found:
-                with suppress(sealing.CannotSeal):
-                    sealing.seal(database, keys, one.code)
+            list(sealing.seal_due(database, keys))
         stopped.wait(60)
 
 

@@ -60,7 +60,7 @@ class Sealed:
 
 
 @dataclass(frozen=True, slots=True)
-class _Close:
+class Close:
     """A batch that is closed for good, unless its end is moved."""
 
     id: int
@@ -99,7 +99,7 @@ def seal(database: Database, keys: SealKeys, batch_code: str, grace: timedelta =
     what was filed does not fit its digests; `NotFound`.
     """
     with database.transaction() as session:
-        close = _closed(session, batch_code, grace)
+        close = closed(session, batch_code, grace)
         there = _there(session, close)
     if there is not None:
         return there
@@ -124,15 +124,19 @@ def due(session: Session, closed_for: timedelta) -> list[Any]:
     return list(session.execute(_DUE, {"for": closed_for}).all())
 
 
-def of_close(session: Session, batch_code: str) -> Sealed | None:
-    """The seal of a batch as it has closed last, if there is one; the batch is held alone.
+def seal_due(database: Database, keys: SealKeys, grace: timedelta = timedelta(0)) -> Iterator[Sealed | CannotSeal]:
+    """Seal what is due, and say of each what came of it; one that cannot be sealed yet keeps no other waiting."""
+    with database.transaction() as session:
+        found = due(session, grace)
+    for row in found:
+        try:
+            yield seal(database, keys, row.code, grace)
+        except CannotSeal as error:
+            yield error
 
-    Raises `CannotSeal` as `seal` does; `NotFound`.
-    """
-    return _there(session, _closed(session, batch_code, timedelta()))
 
-
-def _closed(session: Session, batch_code: str, grace: timedelta) -> _Close:
+def closed(session: Session, batch_code: str, grace: timedelta = timedelta(0)) -> Close:
+    """How a batch has closed; it is held alone. Raises `CannotSeal` as `seal` does; `NotFound`."""
     batch_id = batches.id_of(session, batch_code)
     # alone: every filing that was being decided is decided now, and the next one reads a clock past the end
     batches.hold(session, batch_id)
@@ -142,7 +146,7 @@ def _closed(session: Session, batch_code: str, grace: timedelta) -> _Close:
     if row.suspended_at is not None:
         raise CannotSeal(f"batch {batch_code} is suspended; it closes after it has been resumed")
     # asked once the batch is held: whoever opens it again holds it, too
-    close = _Close(row.id, row.code, row.opens_at, row.closes_at, reopenings.last_until(session, row.id))
+    close = Close(row.id, row.code, row.opens_at, row.closes_at, reopenings.last_until(session, row.id))
     now, waits = clock(session), reopenings.waits_until(session, batch_code)
     if now < close.closes_at + grace:
         raise CannotSeal(f"batch {batch_code} is not closed; seal it after {_when(close.closes_at + grace)}")
@@ -161,7 +165,7 @@ def _when(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _there(session: Session, close: _Close) -> Sealed | None:
+def _there(session: Session, close: Close) -> Sealed | None:
     row = session.execute(
         text("""
             SELECT number, size, root FROM seals
@@ -182,7 +186,7 @@ class _Read:
     waivers: int = 0
 
 
-def _seal(session: Session, keys: SealKeys, close: _Close, grace: timedelta) -> Sealed:
+def _seal(session: Session, keys: SealKeys, close: Close, grace: timedelta) -> Sealed:
     read = _read(session, close)
     tree = MerkleTree(proofs.sealed_leaf(name, digest) for _, name, digest in read.pairs)
     before = session.execute(text("SELECT number, statement FROM seals ORDER BY number DESC LIMIT 1")).first()
@@ -236,7 +240,7 @@ def _seal(session: Session, keys: SealKeys, close: _Close, grace: timedelta) -> 
     return Sealed(number, close.code, len(tree), tree.root, fresh=True)
 
 
-def _read(session: Session, close: _Close) -> _Read:
+def _read(session: Session, close: Close) -> _Read:
     export = sha256(sealed_list.HEADING.encode())
     read = _Read([], export)
     for row in standing(session, close.id):
@@ -263,12 +267,12 @@ def sealed_list_of(row: dict[str, Any]) -> list[sealed_list.Line]:
     return sealed_list.lines(row["candidate_no"], row["batch_code"], row["number"], row["kind"], row["content"])
 
 
-def _filings(session: Session, close: _Close) -> int:
+def _filings(session: Session, close: Close) -> int:
     counted = session.execute(text("SELECT count(*) FROM filings WHERE batch_id = :id"), {"id": close.id})
     return int(counted.scalar_one())
 
 
-def _supplement(session: Session, close: _Close) -> dict[str, Any]:
+def _supplement(session: Session, close: Close) -> dict[str, Any]:
     amendments = session.execute(_AMENDMENTS, {"id": close.id})
     return {"filings": int(amendments.scalar_one()), "reopenings": reopenings.decided(session, close.code)}
 
@@ -294,7 +298,7 @@ def _keep(session: Session, number: int, read: _Read, tree: MerkleTree) -> None:
                 copy.write_row((number, height, position, hashes))
 
 
-def _require_unmoved(session: Session, close: _Close) -> None:
+def _require_unmoved(session: Session, close: Close) -> None:
     """The batch was let go while its filings were read; what moved an end in between ends this in nothing."""
     now = session.execute(
         text("SELECT closes_at FROM batches WHERE id = :batch FOR SHARE"), {"batch": close.id}

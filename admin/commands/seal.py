@@ -102,7 +102,7 @@ def batch(code: str) -> None:
     Cannot be undone. Where the end is moved later or the batch opened again to a candidate afterwards, seal it again.
     """
     with sealer() as (settings, database):
-        _sealed(settings, database, code)
+        _say(sealing.seal(database, _keys(settings), code, timedelta(seconds=settings.grace_seconds)))
 
 
 @seal.command("due")
@@ -113,20 +113,19 @@ def due() -> None:
     """
     refused = []
     with sealer() as (settings, database):
-        with database.transaction() as session:
-            found = sealing.due(session, timedelta(seconds=settings.grace_seconds))
-        for row in found:
-            try:
-                _sealed(settings, database, row.code)
-            except sealing.CannotSeal as error:
-                refused.append(str(error))
+        for made in sealing.seal_due(database, _keys(settings), timedelta(seconds=settings.grace_seconds)):
+            if isinstance(made, sealing.CannotSeal):
+                refused.append(str(made))
+            else:
+                _say(made)
     if refused:
         raise click.ClickException("\n".join(refused))
 
 
-def _sealed(settings: Settings, database: Database, code: str) -> None:
-    made = sealing.seal(database, _keys(settings), code, timedelta(seconds=settings.grace_seconds))
-    click.echo(f"batch {code}: seal {made.number}{'' if made.fresh else ', as before'}, {made.size} candidates")
+def _say(made: sealing.Sealed) -> None:
+    click.echo(
+        f"batch {made.batch_code}: seal {made.number}{'' if made.fresh else ', as before'}, {made.size} candidates"
+    )
     click.echo(f"root {made.root.hex()}")
 
 
