@@ -17,7 +17,7 @@ from admin.officers import Visitor
 from admin.proposals import Facts, Kind, Proposed, Wish
 from app.db import Base, Moment, Write, together
 from app.entrance import Where
-from app.errors import BadInput, NotAllowed, NotFound, OutOfDate, OutOfScope
+from app.errors import BadInput, NotAllowed, NotFound, OutOfDate
 from app.seals import CURRENT
 from app.wording import N_
 
@@ -80,8 +80,7 @@ def of(connection: Connection | Session, number: int) -> Confirmable:
 
 def for_province(connection: Connection | Session, visitor: Visitor, number: int) -> Confirmable:
     """The same for an officer of the province; raises `NotFound` for anybody else."""
-    if visitor.level != "province":
-        raise OutOfScope(f"seal {number} is the province's")
+    visitor.require_province()
     return of(connection, number)
 
 

@@ -72,7 +72,7 @@ def propose(  # noqa: PLR0913, PLR0917 -- a session, who, like which batch, what
     Raises `NotFound` for anybody but the province, `Obstacle`, its `place` a field of `Asked`, when it could not be
     made, and as `proposals.propose` does.
     """
-    schedule.require_province(visitor)
+    visitor.require_province()
     source = batches.one(session, like)
     params = {
         "batch": asked.code,
@@ -133,7 +133,7 @@ def _called(batch: Opened) -> str:
 
 
 def _begin(session: Session, visitor: Visitor, act: Proposed, _where: Where) -> Facts:
-    schedule.require_province(visitor)
+    visitor.require_province()
     plan = _planned(session, act.params, timedelta(minutes=act.params["minutes"]))
     _require_alone(session, act.params["batch"])
     return [(N_("Takes effect"), at(schedule.note(session, act, None, plan.window.opens_at)))]

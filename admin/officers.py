@@ -17,7 +17,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from app import audit
 from app.db import Base, Id, Moment, Octets, Words, Write
 from app.entrance import Where
-from app.errors import NotAllowed, NotProved
+from app.errors import NotAllowed, NotProved, OutOfScope
 from app.offices import Level
 from app.sessions import TOUCH_S
 from app.wording import N_
@@ -198,6 +198,11 @@ class Visitor:
         """Raise `NotAllowed` unless the officer's role includes `act`."""
         if not self.may(act):
             raise NotAllowed(f"{self.role} may not {act}")
+
+    def require_province(self) -> None:
+        """Raise `OutOfScope` unless the officer's office is the province."""
+        if self.level != "province":
+            raise OutOfScope(f"the province's, and not for {self.path}")
 
     def require_proof(self) -> None:
         """Raise `NotProved` unless the officer has lately proved who they are."""

@@ -25,7 +25,6 @@ from app import accounts, batches
 from app.batches import Window
 from app.db import Base, Moment, Octets, Words, Write, together
 from app.entrance import Where
-from app.errors import OutOfScope
 from app.evidence import utc
 from app.notices import notice
 from app.wording import N_
@@ -124,8 +123,7 @@ def shut(connection: Connection | Session, candidate_id: int) -> list[Shut]:
 
 def of(connection: Connection | Session, visitor: Visitor, candidate_id: int) -> Person:
     """The candidate, for an officer of the province; raises `NotFound` out of scope, and for anybody else."""
-    if visitor.level != "province":
-        raise OutOfScope(f"nothing is opened again from {visitor.path}")
+    visitor.require_province()
     return candidates.of(connection, visitor, candidate_id)
 
 

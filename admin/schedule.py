@@ -13,11 +13,10 @@ from typing import Any, Final, Literal
 from sqlalchemy import CheckConstraint, Connection, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from admin.officers import Visitor
 from admin.proposals import Obstacle, Proposed
 from app.batches import State, Window
 from app.db import Base, Moment, Words
-from app.errors import NotFound, OutOfScope
+from app.errors import NotFound
 from app.seals import CURRENT
 from app.tallies import STATES
 from app.wording import N_
@@ -105,12 +104,6 @@ def _planned(row: Any) -> Planned:
 def batches(connection: Connection) -> list[Planned]:
     """Every batch, in the order of the calendar."""
     return [_planned(row) for row in connection.execute(_PLANNED, {"code": ""})]
-
-
-def require_province(visitor: Visitor) -> None:
-    """Raise `OutOfScope` for an officer of any other office: acts upon batches are the province's."""
-    if visitor.level != "province":
-        raise OutOfScope(f"windows are not for {visitor.path}")
 
 
 def batch(connection: Connection | Session, code: str) -> Planned:

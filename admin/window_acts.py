@@ -27,7 +27,7 @@ from admin import announcements, creations, officers, proposals, schedule
 from admin.announcements import Announced
 from admin.officers import Visitor
 from admin.proposals import Facts, Kind, Obstacle, Proposed, Wish, at
-from admin.schedule import MOVED_ON, NOT_APPOINTED, WAITS, Deed, Outcome, Planned, obstacle, require_province
+from admin.schedule import MOVED_ON, NOT_APPOINTED, WAITS, Deed, Outcome, Planned, obstacle
 from app import audit, batches, clocks
 from app.db import Database, Write, together
 from app.entrance import Where
@@ -59,7 +59,7 @@ class Asked:
 
 def province_batch(session: Any, visitor: Visitor, code: str) -> Planned:
     """The batch, for an officer of the province; raises `NotFound` for anybody else."""
-    require_province(visitor)
+    visitor.require_province()
     return schedule.batch(session, code)
 
 
@@ -174,7 +174,7 @@ def cancel(session: Session, visitor: Visitor, code: str, proposal_id: int, wher
     Raises `NotFound` for anybody but the province; `NotAllowed` without the role, a fresh proof or an appointment;
     `OutOfDate` when it does not wait any more.
     """
-    require_province(visitor)
+    visitor.require_province()
     visitor.require("propose")
     visitor.require_proof()
     officers.require_appointed(session, visitor)

@@ -10,7 +10,7 @@ from wtforms import RadioField, StringField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # the stubs lag behind WTForms 3.3
 from wtforms.validators import InputRequired, Length, Regexp
 
-from admin import creations, schedule
+from admin import creations
 from admin.creations import Asked
 from admin.pages.fields import moment_field, moment_of, one_line, proposal_life, reason_field
 from admin.pages.reach import officer, reading, transaction, typed, where
@@ -99,7 +99,7 @@ class _Found:
 
 
 def _found(batch: str) -> _Found:
-    schedule.require_province(officer())
+    officer().require_province()
     with reading() as connection:
         like = batches.one(connection, batch)
         officer().require("propose")

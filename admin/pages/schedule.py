@@ -171,7 +171,7 @@ def _page(form: OwnForm, batch: Planned, deed: str) -> str:
 @pages.post("/schedule/<string:batch>/cancel")
 def cancel(batch: str) -> Response:
     """Cancel the act that waits upon a batch, or to make it."""
-    schedule.require_province(officer())
+    officer().require_province()
     officer().require("propose")
     require_mark(single("mark"))
     act = single("act")
