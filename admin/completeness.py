@@ -49,8 +49,7 @@ _OVERVIEW = text(f"""
 
 def batches(connection: Connection, place: Place) -> list[Part]:
     """Every batch with the counts of the offices directly below `place`, or of the point itself. One question."""
-    # "/1/4/27/": a split by slashes has the office itself at 4, an office below it at 5
-    position = place.path.count("/") + (0 if place.level == "point" else 1)
+    position = place.position + (0 if place.level == "point" else 1)
     found: dict[int, list[Any]] = {}
     for row in connection.execute(_OVERVIEW, {"position": position, "within": place.path}):
         found.setdefault(row.batch_id, []).append(row)

@@ -96,8 +96,6 @@ def with_numbers(
     """The rows of the offices directly below `place`, each with how many dropped out there. One question."""
     if since is None:
         return list(rows)
-    # "/1/4/27/": a split by slashes has the office itself at 4, an office below it at 5
-    position = place.path.count("/") + 1
-    asked = {"within": place.path, "batch": batch_id, "since": since, "point": None, "position": position}
+    asked = {"within": place.path, "batch": batch_id, "since": since, "point": None, "position": place.position + 1}
     found = {row.office: row.number for row in connection.execute(_NUMBERS, asked)}
     return [replace(row, dropped=found.get(row.key, 0)) for row in rows]

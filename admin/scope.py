@@ -47,6 +47,11 @@ class Place:
     #: from the officer's own office down to this one's parent
     way: tuple[Step, ...]
 
+    @property
+    def position(self) -> int:
+        """Where its path, and every path below, names this office when split by slashes: 4 for "/1/4/27/"."""
+        return self.path.count("/")
+
 
 @contextmanager
 def reading(database: Database, visitor: Visitor) -> Iterator[Connection]:
