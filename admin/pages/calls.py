@@ -41,11 +41,16 @@ class CallForm(OwnForm):
     )
 
 
-class RevealForm(OwnForm):
-    """Why a full phone number is needed."""
+class NumberForm(OwnForm):
+    """Why a full number is needed."""
+
+    reason = reason_field(lazy_gettext("Write why you need the full number."), StringField)
+
+
+class RevealForm(NumberForm):
+    """Why a full phone number is needed, and for which batch."""
 
     batch = HiddenField()
-    reason = reason_field(lazy_gettext("Write why you need the full number."), StringField)
 
 
 def person(candidate: int) -> str:

@@ -6,12 +6,12 @@ The password is forgotten, or two codes are asked for a reason that has passed.
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext
 from werkzeug.wrappers import Response
-from wtforms import BooleanField, HiddenField, StringField
+from wtforms import BooleanField, HiddenField
 from wtforms.validators import InputRequired
 
 from admin import candidates, two_codes
 from admin.candidates import Approval, Person, Ticket
-from admin.pages.calls import revealed
+from admin.pages.calls import NumberForm, revealed
 from admin.pages.fields import number_field, reason_field, tail_field
 from admin.pages.reach import officer, reading, sealer, transaction, typed, where
 from admin.reveals import Revealed, Wish
@@ -26,12 +26,6 @@ class LookUpForm(OwnForm):
     """One candidate number, complete."""
 
     number = number_field()
-
-
-class NumberForm(OwnForm):
-    """Why the full identity number is needed."""
-
-    reason = reason_field(lazy_gettext("Write why you need the full number."), StringField)
 
 
 class ResetForm(OwnForm):
