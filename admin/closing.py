@@ -10,20 +10,16 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from admin.categories import Counts, Row
-from admin.completeness import STAGES
+from admin.categories import Row
+from admin.completeness import office_row
 from admin.scope import BELOW, Place
 from app import batches, seals
 from app.filings import AMENDS
-from app.tallies import STATES
+from app.tallies import ABOVE_FROM, STATES, SUMS_SQL
 
 _REPORT = text(f"""
-    SELECT o.code, o.name, {", ".join(f"sum(t.{state})::bigint AS {state}" for state in STATES)}
-    FROM offices o
-    JOIN offices p ON p.path ~>=~ o.path AND p.path ~<~ (o.path || '~')
-    JOIN tallies t ON t.point_id = p.id AND t.batch_id = :batch
-    WHERE o.level <> 'point'
-    GROUP BY o.id ORDER BY o.path
+    SELECT o.code, o.name, {SUMS_SQL} FROM {ABOVE_FROM} JOIN offices o ON o.id = above.office_id
+    WHERE t.batch_id = :batch AND o.level <> 'point' GROUP BY o.id ORDER BY o.path
 """)  # noqa: S608 -- constants
 _SEALED_REPORT = text(f"""
     SELECT o.code, o.name, {", ".join(f"t.{state}" for state in STATES)}
@@ -31,7 +27,7 @@ _SEALED_REPORT = text(f"""
     WHERE t.seal = :seal AND o.level <> 'point' ORDER BY o.path
 """)  # noqa: S608 -- constants
 _SEALED_ROWS = text(f"""
-    SELECT o.id, o.code, o.name, {", ".join(f"t.{state}" for state in STATES)}
+    SELECT o.id AS office_id, o.code, o.name, {", ".join(f"t.{state}" for state in STATES)}
     FROM sealed_tallies t JOIN offices o ON o.id = t.office_id
     WHERE t.seal = :seal AND (o.parent_id = :office OR (o.id = :office AND o.level = 'point')) ORDER BY o.code
 """)  # noqa: S608 -- constants
@@ -66,7 +62,7 @@ def report(connection: Connection, batch_code: str) -> Report:
 def rows(connection: Connection, place: Place, seal: int) -> tuple[Row, ...]:
     """What a seal counted of the offices directly below `place`, or of the point itself, by their codes."""
     found = connection.execute(_SEALED_ROWS, {"seal": seal, "office": place.id})
-    return tuple(Row(str(row.id), row.code, row.name, Counts(STAGES, tuple(row[-len(STAGES) :]))) for row in found)
+    return tuple(office_row(row) for row in found)
 
 
 def amended(connection: Connection, place: Place, batch_id: int) -> int:

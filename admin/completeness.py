@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 from admin.categories import Category, Counts, Part, Row, Stage, Standing
 from admin.scope import BELOW, Place
 from app.batches import Window
-from app.tallies import STATE_FROM, STATE_SQL, STATES
+from app.tallies import STATE_FROM, STATE_SQL, STATES, SUMS_SQL
 from app.wording import N_
 
 #: worst first, as `app.tallies` has them
@@ -28,14 +28,12 @@ STAGES: Final = (
 #: the states a candidate is to be called about
 MISSING: Final = tuple(stage.code for stage in STAGES if stage.kind == "missing")
 
-# sums of integers: those of bigints are reckoned in decimal digits
-_SUMS: Final = ", ".join(f"sum(t.{state}::int) AS {state}" for state in STATES)
 _OVERVIEW = text(f"""
     WITH points AS MATERIALIZED (
         SELECT p.id, nullif(split_part(p.path, '/', :position), '')::bigint AS office_id FROM offices p
         WHERE {BELOW}
     ), counted AS (
-        SELECT t.batch_id, s.office_id, {_SUMS}
+        SELECT t.batch_id, s.office_id, {SUMS_SQL}
         FROM points s JOIN tallies t ON t.point_id = s.id
         GROUP BY t.batch_id, s.office_id
     )
@@ -58,11 +56,7 @@ def batches(connection: Connection, place: Place) -> list[Part]:
 
 def _batch(rows: Sequence[Any]) -> Part:
     first = rows[0]
-    lines = tuple(
-        Row(str(row.office_id), row.code, row.name, Counts(STAGES, tuple(row[-len(STAGES) :])))
-        for row in rows
-        if row.office_id is not None
-    )
+    lines = tuple(office_row(row) for row in rows if row.office_id is not None)
     return Part(
         id=first.batch_id,
         code=first.batch_code,
@@ -72,6 +66,11 @@ def _batch(rows: Sequence[Any]) -> Part:
         total=PREFERENCES.total(lines),
         as_of=first.now,
     )
+
+
+def office_row(row: Any) -> Row:
+    """An office with its counts, of a row with `office_id`, `code` and `name` that ends in a column for each state."""
+    return Row(str(row.office_id), row.code, row.name, Counts(STAGES, tuple(row[-len(STAGES) :])))
 
 
 _WINDOWS = text("""

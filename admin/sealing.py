@@ -35,7 +35,7 @@ from app.errors import Refusal
 from app.evidence import canonical, filing_digest, utc
 from app.merkle import MerkleTree
 from app.seals import CURRENT, LOGS
-from app.tallies import STATES
+from app.tallies import ABOVE_FROM, STATES, SUMS_SQL
 from config.keys import SealKeys
 
 AT_A_TIME: Final = 500
@@ -277,13 +277,9 @@ def _supplement(session: Session, close: Close) -> dict[str, Any]:
     return {"filings": int(amendments.scalar_one()), "reopenings": reopenings.decided(session, close.code)}
 
 
-# the office itself, and every one above it
 _TALLIED = text(f"""
     INSERT INTO sealed_tallies (seal, office_id, {", ".join(STATES)})
-    SELECT :seal, CAST(above AS bigint), {", ".join(f"sum(t.{state})" for state in STATES)}
-    FROM tallies t JOIN offices p ON p.id = t.point_id
-    CROSS JOIN LATERAL string_to_table(btrim(p.path, '/'), '/') above
-    WHERE t.batch_id = :batch GROUP BY above
+    SELECT :seal, above.office_id, {SUMS_SQL} FROM {ABOVE_FROM} WHERE t.batch_id = :batch GROUP BY above.office_id
 """)  # noqa: S608 -- constants
 
 

@@ -16,7 +16,7 @@ from admin.categories import Counts, Part, Row
 from admin.completeness import counts
 from app import audit
 from app.db import Base, Moment, together
-from app.tallies import STATES, Counted
+from app.tallies import ABOVE_FROM, STATES, SUMS_SQL, Counted
 
 #: two passes closer than this are one
 CLOSEST: Final = timedelta(minutes=20)
@@ -43,13 +43,11 @@ _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended('tally-snap
 _TAKEN = text(f"""
     WITH pass AS MATERIALIZED (SELECT clock_timestamp() AS at)
     INSERT INTO tally_snapshots (office_id, batch_id, taken_at, {", ".join(STATES)})
-    SELECT o.id, t.batch_id, pass.at, {", ".join(f"sum(t.{state})" for state in STATES)}
-    FROM pass JOIN batches b ON pass.at BETWEEN b.opens_at - interval '1 day' AND b.closes_at + interval '2 hours'
-    JOIN tallies t ON t.batch_id = b.id
-    JOIN offices p ON p.id = t.point_id
-    JOIN offices o ON o.id = ANY (CAST(string_to_array(btrim(p.path, '/'), '/') AS bigint[]))
+    SELECT above.office_id, t.batch_id, pass.at, {SUMS_SQL}
+    FROM {ABOVE_FROM} JOIN batches b ON b.id = t.batch_id
+    JOIN pass ON pass.at BETWEEN b.opens_at - interval '1 day' AND b.closes_at + interval '2 hours'
     WHERE NOT EXISTS (SELECT 1 FROM tally_snapshots WHERE taken_at > pass.at - CAST(:closest AS interval))
-    GROUP BY o.id, t.batch_id, pass.at
+    GROUP BY above.office_id, t.batch_id, pass.at
 """)  # noqa: S608 -- constants
 _THINNED = text("""
     WITH passes AS (

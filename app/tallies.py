@@ -57,6 +57,15 @@ class Tally(Base):
     not_eligible: Mapped[int] = mapped_column(server_default="0")
 
 
+#: the sums of tallies `t`, named as the states; those of bigints would be reckoned in decimal digits
+SUMS_SQL: Final = ", ".join(f"sum(t.{state}::int) AS {state}" for state in STATES)
+#: tallies `t`, each once for the office of its point and for every office above that: `above.office_id`
+ABOVE_FROM: Final = """
+    tallies t JOIN offices p ON p.id = t.point_id
+    CROSS JOIN LATERAL (
+        SELECT CAST(id AS bigint) AS office_id FROM string_to_table(btrim(p.path, '/'), '/') id
+    ) above
+"""
 #: that `c` may file in `b` at all: the subject class files there, and it is not only for those not yet admitted
 ELIGIBLE_SQL: Final = "(c.subject_class = ANY (b.subject_classes) AND NOT (c.admitted AND b.closed_to_admitted))"
 #: that a draft `d` waits to be confirmed which is newer than what is in force, `f`
